@@ -1,0 +1,1 @@
+"""netlab: a teaching lab for TCP and UDP. Start with `netlab demo`, or with `netlab.connect` and `netlab.serve`."""

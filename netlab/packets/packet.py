@@ -1,0 +1,196 @@
+r"""netlab's own packet: a 20-byte header and a payload, the same over every transport.
+
+     0                   1                   2                   3
+     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+    +---------------+---------------+-------+-------+---------------+
+    |  'N' (0x4E)   |  'L' (0x4C)   |version| type  |     flags     |
+    +---------------+---------------+-------+-------+---------------+
+    |          payload length       |        fragment index         |
+    +-------------------------------+-------------------------------+
+    |         fragment count        |      reserved: sent 0, ignored |
+    +-------------------------------+-------------------------------+
+    |                          message id                           |
+    +---------------------------------------------------------------+
+    |        CRC-32: zlib.crc32 of bytes 0 to 15, then payload      |
+    +---------------------------------------------------------------+
+    |   with flag SESSION: session token, the first 8 payload bytes |
+    |                                                               |
+    +---------------------------------------------------------------+
+    |                       payload, 0 to 65,535 bytes              |
+
+Big-endian (network byte order). The header is as long as the smallest TCP or IPv4 header. One datagram carries one or
+several whole packets; a TCP stream carries packets one after the other, and the length field says where each ends.
+
+The checksum is a CRC-32 because the Internet checksum's 16 bits let too much through.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from zlib import crc32
+
+import msgspec
+
+from netlab.errors import DecodeError, LocalProtocolError
+from netlab.packets.limits import MAX_PAYLOAD
+
+MAGIC = b"NL"
+VERSION = 1
+HEADER_LEN = 20
+SESSION_LEN = 8
+"""Bytes of the session token that leads the payload of a packet with flag SESSION."""
+
+_RULE = "netlab packet header"
+_COVERED = struct.Struct("!2sBBHHHHI")  # bytes 0 to 15: what the CRC covers of the header
+_FIELDS = struct.Struct("!2sBBHHHHII")
+_CRC = struct.Struct("!I")
+
+
+class PacketType(enum.IntEnum):
+    """The four bits that say what a packet is for."""
+
+    DATA = 0
+    HELLO = 1
+    COOKIE = 2
+    ACK = 3
+    PING = 4
+    PONG = 5
+    BYE = 6
+    ERROR = 7
+
+
+SESSION = 0x01
+"""Flag: the payload begins with the 8 bytes of the session token."""
+
+_KNOWN_FLAGS = SESSION
+_TYPES = tuple(PacketType)
+
+
+class Packet(msgspec.Struct, frozen=True):
+    """One netlab packet; `decode(encode(p)) == p`.
+
+    Attributes:
+        payload: 0 to 65,535 bytes, without the session token.
+        message_id: 32 bits; it belongs to the endpoint that sends and starts at random.
+        index: number of this fragment, 0 to count - 1.
+        count: fragments of the message, 1 to 65,535.
+        session: the 8-byte session token, or None where the flag SESSION is clear.
+    """
+
+    payload: bytes = b""
+    message_id: int = 0
+    index: int = 0
+    count: int = 1
+    type: PacketType = PacketType.DATA
+    session: bytes | None = None
+
+
+def encode(packet: Packet) -> bytes:
+    """The packet's bytes.
+
+    Raises:
+        LocalProtocolError: a field does not fit its bits, or the index is not below the count.
+    """
+    payload, flags = packet.payload, 0
+    if packet.session is not None:
+        if len(packet.session) != SESSION_LEN:
+            raise LocalProtocolError(f"session token of {len(packet.session)} B is not {SESSION_LEN} B", rule=_RULE)
+        payload, flags = packet.session + payload, SESSION
+    if packet.index >= packet.count:
+        raise LocalProtocolError(f"fragment index {packet.index} is not below count {packet.count}", rule=_RULE)
+    try:
+        covered = _COVERED.pack(
+            MAGIC,
+            VERSION << 4 | packet.type,
+            flags,
+            len(payload),
+            packet.index,
+            packet.count,
+            0,
+            packet.message_id,
+        )
+    except struct.error as error:
+        raise LocalProtocolError(f"a field does not fit: {error} ({len(payload)} B payload)", rule=_RULE) from None
+    return covered + _CRC.pack(crc32(payload, crc32(covered))) + payload
+
+
+def decode(data: bytes) -> Packet:
+    """The one packet that is all of `data`.
+
+    Raises:
+        DecodeError: truncated, bytes left over, or a field that is wrong; `field` and `offset` say where.
+    """
+    packet, end = decode_first(data)
+    if end != len(data):
+        raise _wrong("payload length", 4, f"{len(data) - end} B left over after the packet's {end} B")
+    return packet
+
+
+def decode_first(data: bytes, start: int = 0) -> tuple[Packet, int]:
+    """The packet that begins at `start`, and the offset just behind it.
+
+    Raises:
+        DecodeError: as `decode`, with offsets counted from `start`.
+    """
+    if len(data) - start < HEADER_LEN:
+        raise _wrong("header", len(data) - start, f"{len(data) - start} B where a header takes {HEADER_LEN} B")
+    magic, kind, flags, length, index, count, _reserved, message_id, crc = _FIELDS.unpack_from(data, start)
+    if magic != MAGIC:
+        raise _wrong("magic", 0, f"begins with {magic!r}, not {MAGIC!r}")
+    if kind >> 4 != VERSION:
+        raise _wrong("version", 2, f"version {kind >> 4}, only {VERSION} is known")
+    body = start + HEADER_LEN
+    end = body + length
+    if end > len(data):
+        raise _wrong("payload length", 4, f"{length} B of payload announced, {len(data) - body} B are there")
+    payload = data[body:end]
+    if crc32(payload, crc32(data[start : start + 16])) != crc:
+        raise _wrong("crc", 16, "the CRC-32 does not match: the packet was damaged on its way")
+    if kind & 15 >= len(_TYPES):
+        raise _wrong("type", 2, f"type {kind & 15} is not known")
+    if flags & ~_KNOWN_FLAGS:
+        raise _wrong("flags", 3, f"flags {flags:#04x} has bits that are not known")
+    if index >= count:
+        raise _wrong("fragment index", 6, f"fragment index {index} is not below count {count}")
+    session = None
+    if flags & SESSION:
+        if length < SESSION_LEN:
+            raise _wrong("session", HEADER_LEN, f"flag SESSION, but {length} B of payload hold no {SESSION_LEN} B token")
+        session, payload = payload[:SESSION_LEN], payload[SESSION_LEN:]
+    return Packet(payload, message_id, index, count, _TYPES[kind & 15], session), end
+
+
+def decode_all(data: bytes) -> list[Packet]:
+    """The packets of one datagram: one or several, whole, back to back.
+
+    Raises:
+        DecodeError: empty, or any of the packets is wrong: then none is given back.
+    """
+    packet, end = decode_first(data)
+    if end == len(data):
+        return [packet]
+    packets = [packet]
+    while end < len(data):
+        packet, end = decode_first(data, end)
+        packets.append(packet)
+    return packets
+
+
+def with_session(encoded: bytes, token: bytes) -> bytes:
+    """Put the session token into an encoded packet that has none: the flag, the length and the CRC change with it.
+
+    What a hub says to many is encoded once; this is the part that differs for each receiver of datagrams.
+    """
+    magic, kind, _flags, length, index, count, reserved, message_id, _crc = _FIELDS.unpack_from(encoded)
+    payload = token + encoded[HEADER_LEN:]
+    covered = _COVERED.pack(magic, kind, SESSION, length + SESSION_LEN, index, count, reserved, message_id)
+    return covered + _CRC.pack(crc32(payload, crc32(covered))) + payload
+
+
+def _wrong(field: str, offset: int, message: str) -> DecodeError:
+    return DecodeError(message, rule=_RULE, field=field, offset=offset)
+
+
+assert _FIELDS.size == HEADER_LEN
+assert MAX_PAYLOAD == 2**16 - 1
