@@ -60,6 +60,10 @@ class CaptureError(NetlabError):
         self.offset = offset
 
 
+class CaptureTruncated(CaptureError):
+    """A capture file ends within a record, as one does whose writer was stopped. What came before is whole."""
+
+
 class Refused(NetlabError):
     """The hub refused an operation or a hello. `code` is one of `chat.limits.ERRORS`, such as `name_taken`."""
 

@@ -1,0 +1,94 @@
+"""The pcap capture file, read only: what netlab writes is pcapng, which has comments, nanoseconds and interfaces.
+
+    File header, 24 bytes                             Record header, 16 bytes, then the captured bytes
+                         1                   2                   3
+     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+    +---------------------------------------------------------------+
+    |   magic number: 0xA1B2C3D4 microseconds, 0xA1B23C4D nanoseconds|
+    +-------------------------------+-------------------------------+
+    |       major version = 2       |       minor version = 4       |
+    +-------------------------------+-------------------------------+
+    |                reserved (was: time zone), ignored             |
+    +---------------------------------------------------------------+
+    |                reserved (was: accuracy), ignored              |
+    +---------------------------------------------------------------+
+    |                            snaplen                            |
+    +-------------------------------+-------------------------------+
+    |    FCS length, reserved bits  |           link type           |
+    +-------------------------------+-------------------------------+
+
+    +---------------------------------------------------------------+
+    |                      timestamp, seconds                       |
+    +---------------------------------------------------------------+
+    |            timestamp, microseconds or nanoseconds             |
+    +---------------------------------------------------------------+
+    |                    captured packet length                     |
+    +---------------------------------------------------------------+
+    |                    original packet length                     |
+    +---------------------------------------------------------------+
+    |        captured bytes, not padded: the next record follows    |
+
+Every number is in the byte order of the machine that wrote the file; the magic number tells which that was.
+
+Source: draft-ietf-opsawg-pcap, sections 4 (file header) and 5 (packet record).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from netlab.errors import CaptureError, CaptureTruncated
+from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Interface, Record
+from netlab.units import US, S
+
+_FORMATS = {
+    bytes.fromhex("a1b2c3d4"): (">", US),
+    bytes.fromhex("d4c3b2a1"): ("<", US),
+    bytes.fromhex("a1b23c4d"): (">", 1),
+    bytes.fromhex("4d3cb2a1"): ("<", 1),
+}  # the file's first bytes -> byte order, ns in one unit of the second timestamp field
+MAGICS = frozenset(_FORMATS)
+"""The four ways a pcap file begins."""
+
+_FILE_HEADER_LEN = 24
+_RECORD_HEADER_LEN = 16
+
+
+def read_records(data: CaptureBytes) -> Iterator[Record]:
+    """The records of a pcap file, one at a time.
+
+    Raises:
+        CaptureTruncated: the file ends within its header or a record; every whole record has been given before.
+        CaptureError: not pcap, another version, or a record whose lengths cannot be.
+    """
+    size = len(data)
+    magic = bytes(data[:4])
+    if magic not in _FORMATS:
+        raise CaptureError(f"not pcap: begins with {magic.hex(' ') or 'nothing'}", offset=0)
+    if size < _FILE_HEADER_LEN:
+        raise CaptureTruncated(f"cut short: {size} B of the {_FILE_HEADER_LEN} B file header", offset=0)
+    order, unit = _FORMATS[magic]
+    major, minor, _zone, _accuracy, snaplen, linktype = struct.unpack_from(order + "HHIIII", data, 4)
+    if (major, minor) != (2, 4):
+        raise CaptureError(f"pcap version {major}.{minor}, only 2.4 is known", offset=4)
+    # Section 4, figure 2: the link type is the lower 16 bits; above them stand the FCS length and reserved bits.
+    interface = Interface(None, linktype & 0xFFFF, snaplen)
+
+    unpack_header = struct.Struct(order + "IIII").unpack_from
+    number, at = 0, _FILE_HEADER_LEN
+    while at < size:
+        start = at + _RECORD_HEADER_LEN
+        if start > size:
+            raise CaptureTruncated(f"cut short: the last record has {size - at} B of its header", offset=at)
+        seconds, fraction, captured, original = unpack_header(data, at)
+        if captured > MAX_CAPTURED:
+            raise CaptureError(f"a record claims {captured} B captured, over {MAX_CAPTURED} B", offset=at + 8)
+        if captured > original:
+            raise CaptureError(f"a record claims {captured} B captured of a packet of {original} B", offset=at + 8)
+        end = start + captured
+        if end > size:
+            raise CaptureTruncated(f"cut short: the last record has {size - start} of {captured} B", offset=at)
+        number += 1
+        yield Record(number, interface, seconds * S + fraction * unit, bytes(data[start:end]), original)
+        at = end

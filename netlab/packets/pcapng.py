@@ -1,0 +1,346 @@
+"""The pcapng capture file: what netlab writes, and what it reads of other programs.
+
+A file is a row of blocks. Each says its length twice, so that it can be skipped by who does not know it, forward and
+backward:
+
+                         1                   2                   3
+     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+    +---------------------------------------------------------------+
+    |                          block type                           |
+    +---------------------------------------------------------------+
+    |             block total length, a multiple of 4               |
+    +---------------------------------------------------------------+
+    /                     body, padded to 32 bits                   /
+    +---------------------------------------------------------------+
+    |                  block total length once more                 |
+    +---------------------------------------------------------------+
+
+A *section header* begins a section and fixes its byte order; an *interface description* is numbered from 0 within its
+section; an *enhanced packet* names the interface it was captured at. Options (type, length, value padded to 32 bits)
+may end a body: a name, a resolution of timestamps, a comment.
+
+netlab writes nanoseconds and little-endian on every machine, so that a simulated run gives the same file everywhere.
+
+Source: draft-ietf-opsawg-pcapng; section numbers below are those of that draft.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NoReturn
+
+import msgspec
+
+from netlab.errors import CaptureError, CaptureTruncated, LocalProtocolError
+from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Interface, LinkType, Record
+from netlab.units import MIB, Ns, S
+
+MAGIC = b"\x0a\x0d\x0d\x0a"
+"""The type of a section header: the same in either byte order, and damaged by a transfer as text (4.1)."""
+
+INBOUND, OUTBOUND = 1, 2
+"""`flags` of an enhanced packet, bits 0 and 1: its direction (4.3.1)."""
+
+MAX_BLOCK = 16 * MIB
+"""Bytes of one block: libpcap's own bound. A length over it is damage, not a file cut short."""
+
+_SECTION_HEADER = 0x0A0D0D0A
+_INTERFACE = 1
+_OLD_PACKET = 2
+_SIMPLE_PACKET = 3
+_STATISTICS = 5
+_ENHANCED_PACKET = 6
+_PACKETS = {
+    _OLD_PACKET: "HHIIII",  # interface, packets dropped, timestamp (2), captured and original length
+    _SIMPLE_PACKET: "I",  # original length
+    _ENHANCED_PACKET: "IIIII",  # interface, timestamp (2), captured and original length
+}  # what stands before a packet's data, 4.3, 4.4 and appendix A
+_BYTE_ORDER = 0x1A2B3C4D
+_END_OF_OPTIONS, _COMMENT = 0, 1
+_IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_TSOFFSET = 2, 3, 9, 14
+
+_BLOCK_HEADER_LEN = 8
+_EMPTY_BLOCK_LEN = 12
+
+_OPTION = struct.Struct("<HH")
+_RULE = "draft-ietf-opsawg-pcapng"
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+def section_header(*, application: str | None = None, os: str | None = None, comment: str | None = None) -> bytes:
+    """The block that begins a file: everything up to the next section header belongs to it."""
+    # 4.1: version 1.0; a section length of -1 is "not specified", which is what a writer that cannot seek back knows.
+    body = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1)
+    return _block(_SECTION_HEADER, body + _options((_COMMENT, comment), (3, os), (4, application)))
+
+
+def interface(
+    name: str,
+    linktype: int = LinkType.EN10MB,
+    *,
+    snaplen: int = MAX_CAPTURED,
+    description: str | None = None,
+) -> bytes:
+    """Describe one interface. The first after a section header is number 0, the next 1, and so on.
+
+    Args:
+        name: shown by every reader beside the packet: `eth0`, or a vantage point such as `server`.
+        linktype: what each packet's data begins with, 16 bits.
+        snaplen: bytes kept of each packet at most; 0 is no limit.
+    """
+    if not (0 <= linktype < 2**16 and 0 <= snaplen < 2**32):
+        _refuse(f"link type {linktype} is not 16 bits, or snaplen {snaplen} not 32", "4.2")
+    options = _options(
+        (_IF_NAME, name),
+        (_IF_DESCRIPTION, description),
+        (_IF_TSRESOL, b"\x09"),  # 4.2: timestamps count units of 10^-9 s
+    )
+    return _block(_INTERFACE, struct.pack("<HHI", linktype, 0, snaplen) + options)
+
+
+def enhanced_packet(
+    interface_id: int,
+    time_ns: Ns,
+    data: bytes,
+    original_len: int | None = None,
+    comment: str | None = None,
+    *,
+    flags: int | None = None,
+) -> bytes:
+    """One captured packet.
+
+    Args:
+        interface_id: number of an interface described before in this section.
+        time_ns: ns since 1970-01-01 UTC, 0 to 2**64 - 1; in a simulation, the virtual clock.
+        data: what was captured, at most `MAX_CAPTURED` bytes.
+        original_len: bytes the packet had, if more than were captured.
+        comment: shown by Wireshark beside the packet, such as why it was dropped.
+        flags: 32 bits, such as INBOUND or OUTBOUND.
+
+    Raises:
+        LocalProtocolError: a value does not fit its field, or is one that a reader would refuse.
+    """
+    captured = len(data)
+    if original_len is None:
+        original_len = captured
+    if captured > MAX_CAPTURED:
+        _refuse(f"{captured} B captured exceed {MAX_CAPTURED} B", "4.3")
+    # 4.3: a writer "MUST write an Original Packet Length that is greater than or equal to the Captured Packet Length"
+    if original_len < captured:
+        _refuse(f"original length {original_len} is less than the {captured} B captured", "4.3")
+    try:
+        body = struct.pack("<IIIII", interface_id, time_ns >> 32, time_ns & 0xFFFFFFFF, captured, original_len)
+        options = _options((_COMMENT, comment), (2, None if flags is None else struct.pack("<I", flags)))
+    except struct.error as error:
+        _refuse(f"a field does not fit: {error}", "4.3")
+    return _block(_ENHANCED_PACKET, body + data + bytes(-captured % 4) + options)
+
+
+def interface_statistics(
+    interface_id: int, time_ns: Ns, *, received: int | None = None, dropped: int | None = None
+) -> bytes:
+    """What an interface counted up to `time_ns`: packets received, and those dropped for lack of room.
+
+    Raises:
+        LocalProtocolError: a value does not fit its field.
+    """
+    try:
+        body = struct.pack("<III", interface_id, time_ns >> 32, time_ns & 0xFFFFFFFF)
+        counters = [(code, None if n is None else struct.pack("<Q", n)) for code, n in ((4, received), (5, dropped))]
+    except struct.error as error:
+        _refuse(f"a field does not fit: {error}", "4.6")
+    return _block(_STATISTICS, body + _options(*counters))
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = _EMPTY_BLOCK_LEN + len(body)
+    return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
+
+
+def _options(*options: tuple[int, str | bytes | None]) -> bytes:
+    encoded = b""
+    for code, value in options:
+        if value is None:
+            continue
+        if isinstance(value, str):
+            # 3.6.3: "MUST write only valid UTF-8"; 3.5: a zero octet would end the string for its reader
+            value = value.replace("\0", "?").encode("utf-8", "replace")
+        if len(value) >= 2**16:
+            _refuse(f"option {code} of {len(value)} B exceeds the {2**16 - 1} B its length can say", "3.5")
+        encoded += _OPTION.pack(code, len(value)) + value + bytes(-len(value) % 4)
+    # 3.5: a writer "MUST put an opt_endofopt option at the end of an option list"
+    return encoded + _OPTION.pack(_END_OF_OPTIONS, 0) if encoded else b""
+
+
+def _refuse(message: str, section: str) -> NoReturn:
+    raise LocalProtocolError(message, rule=f"{_RULE} §{section}")
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+class _Layouts:
+    """The numbers of one section, in its byte order."""
+
+    def __init__(self, order: str) -> None:
+        self.word = struct.Struct(order + "I")
+        self.block = struct.Struct(order + "II")
+        self.section = struct.Struct(order + "HH")
+        self.interface = struct.Struct(order + "HHI")
+        self.packets = {kind: struct.Struct(order + fields) for kind, fields in _PACKETS.items()}
+        self.option = struct.Struct(order + "HH")
+        self.seconds = struct.Struct(order + "q")
+
+
+_BIG, _LITTLE = _Layouts(">"), _Layouts("<")
+
+
+class _Clock(msgspec.Struct, frozen=True):
+    """What an interface's timestamps count: `per_second` units, from `offset` on."""
+
+    per_second: int = 10**6  # 4.2: "If this option is not present, a resolution of 10^-6 is assumed"
+    offset: Ns = 0
+
+
+def read_records(data: CaptureBytes) -> Iterator[Record]:
+    """The records of a pcapng file, one at a time.
+
+    Enhanced, simple and the obsolete packet blocks are records; other blocks are skipped.
+
+    Raises:
+        CaptureTruncated: the file ends within a block; every whole record has been given before.
+        CaptureError: not pcapng, another version, a length that cannot be, or an interface that was not described.
+    """
+    number = 0
+    interfaces: list[tuple[Interface, _Clock]] = []
+    for kind, start, end, layouts in _blocks(data):
+        if kind in _PACKETS:
+            number += 1
+            yield _read_packet(number, interfaces, kind, data, start, end, layouts)
+        elif kind == _INTERFACE:
+            interfaces.append(_read_interface(data, start, end, layouts))
+        elif kind == _SECTION_HEADER:
+            interfaces = []  # 4.2: a description "is valid only inside the section to which it belongs"
+
+
+def _read_packet(
+    number: int,
+    interfaces: list[tuple[Interface, _Clock]],
+    kind: int,
+    data: CaptureBytes,
+    start: int,
+    end: int,
+    layouts: _Layouts,
+) -> Record:
+    time_ns: Ns | None = None
+    layout = layouts.packets[kind]
+    _need(end - start, layout.size, start)
+    body = start + layout.size
+    fields = layout.unpack_from(data, start)
+    interface_id = 0 if kind == _SIMPLE_PACKET else fields[0]  # 4.4: a simple packet belongs to the first interface
+    if interface_id >= len(interfaces):
+        raise CaptureError(f"interface {interface_id} was not described, {len(interfaces)} were", offset=start)
+    seen_at, clock = interfaces[interface_id]
+    if kind == _SIMPLE_PACKET:
+        (original,) = fields
+        captured = min(original, seen_at.snaplen) if seen_at.snaplen else original
+    else:
+        high, low, captured, original = fields[-4:]
+        time_ns = (high << 32 | low) * S // clock.per_second + clock.offset
+        if not -(2**63) <= time_ns < 2**63:
+            raise CaptureError("a timestamp is beyond 64 bits of nanoseconds", offset=start)
+
+    if captured > MAX_CAPTURED:
+        raise CaptureError(f"a record claims {captured} B captured, over {MAX_CAPTURED} B", offset=start)
+    if captured > original:
+        raise CaptureError(f"a record claims {captured} B captured of a packet of {original} B", offset=start)
+    options = body + captured + (-captured % 4)
+    if options > end:
+        raise CaptureError(f"a record claims {captured} B captured, its block holds {end - body} B", offset=start)
+    comments = [_text(value) for code, value in _read_options(data, options, end, layouts) if code == _COMMENT]
+    comment = "\n".join(comments) if comments else None
+    return Record(number, seen_at, time_ns, bytes(data[body : body + captured]), original, comment)
+
+
+def _blocks(data: CaptureBytes) -> Iterator[tuple[int, int, int, _Layouts]]:
+    """Each whole block: its type, where its body starts and ends, and its section's byte order."""
+    size = len(data)
+    if bytes(data[:4]) != MAGIC:
+        raise CaptureError(f"not pcapng: begins with {bytes(data[:4]).hex(' ') or 'nothing'}", offset=0)
+    at, layouts = 0, _LITTLE
+    while at < size:
+        if size - at < _EMPTY_BLOCK_LEN:
+            raise CaptureTruncated(f"cut short: {size - at} B of the last block", offset=at)
+        if data[at : at + 4] == MAGIC:
+            layouts = _byte_order(data, at + 8)
+        kind, length = layouts.block.unpack_from(data, at)
+        if length < _EMPTY_BLOCK_LEN or length % 4 or length > MAX_BLOCK:
+            raise CaptureError(
+                f"a block's length of {length} B is not a multiple of 4 from {_EMPTY_BLOCK_LEN} to {MAX_BLOCK}",
+                offset=at + 4,
+            )
+        end = at + length
+        if end > size:
+            raise CaptureTruncated(f"cut short: {size - at} of {length} B of the last block", offset=at)
+        (trailer,) = layouts.word.unpack_from(data, end - 4)
+        if trailer != length:
+            raise CaptureError(
+                f"a block's length is {length} B at its start and {trailer} B at its end", offset=end - 4
+            )
+        if kind == _SECTION_HEADER:
+            _need(length, 28, at + 4)
+            major, minor = layouts.section.unpack_from(data, at + 12)
+            # 4.1: readers "MUST treat a Minor Version of 2 as equivalent to a Minor Version of 0"
+            if major != 1 or minor not in (0, 2):
+                raise CaptureError(f"pcapng version {major}.{minor}, only 1.0 is known", offset=at + 12)
+        yield kind, at + _BLOCK_HEADER_LEN, end - 4, layouts
+        at = end
+
+
+def _byte_order(data: CaptureBytes, at: int) -> _Layouts:
+    for layouts in (_LITTLE, _BIG):
+        if layouts.word.unpack_from(data, at) == (_BYTE_ORDER,):
+            return layouts
+    raise CaptureError(f"the byte-order magic is {bytes(data[at : at + 4]).hex(' ')}", offset=at)
+
+
+def _read_interface(data: CaptureBytes, start: int, end: int, layouts: _Layouts) -> tuple[Interface, _Clock]:
+    _need(end - start, layouts.interface.size, start)
+    linktype, _reserved, snaplen = layouts.interface.unpack_from(data, start)
+    name: str | None = None
+    clock = _Clock()
+    for code, value in _read_options(data, start + layouts.interface.size, end, layouts):
+        if code == _IF_NAME:
+            name = _text(value)
+        elif code == _IF_TSRESOL and len(value) == 1:
+            # 4.2: the most significant bit tells a power of 2 from a power of 10
+            exponent = value[0] & 0x7F
+            clock = msgspec.structs.replace(clock, per_second=2**exponent if value[0] & 0x80 else 10**exponent)
+        elif code == _IF_TSOFFSET and len(value) == 8:
+            clock = msgspec.structs.replace(clock, offset=layouts.seconds.unpack(value)[0] * S)
+    return Interface(name, linktype, snaplen), clock
+
+
+def _read_options(data: CaptureBytes, at: int, end: int, layouts: _Layouts) -> Iterator[tuple[int, bytes]]:
+    # 3.5: "MUST NOT assume an option list will have an opt_endofopt option at the end": the block's end ends it too
+    while end - at >= layouts.option.size:
+        code, length = layouts.option.unpack_from(data, at)
+        if code == _END_OF_OPTIONS:
+            return
+        value = at + layouts.option.size
+        if value + length > end:
+            raise CaptureError(f"option {code} claims {length} B, its block has {end - value} B left", offset=at)
+        yield code, bytes(data[value : value + length])
+        at = value + length + (-length % 4)
+
+
+def _text(value: bytes) -> str:
+    # 3.5: "MUST treat a zero-value octet as a string terminator"; 3.6.3: invalid UTF-8 may be repaired
+    return value.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+def _need(have: int, need: int, offset: int) -> None:
+    if have < need:
+        raise CaptureError(f"a block of {have} B is too short for its fields of {need} B", offset=offset)
