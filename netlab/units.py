@@ -78,9 +78,8 @@ def format_duration(duration: Ns) -> str:
     """
     if duration == 0:
         return "0s"
-    for unit, scale in (("s", S), ("ms", MS), ("us", US), ("ns", 1)):
-        if abs(duration) >= scale:
-            break
+    units = (("s", S), ("ms", MS), ("us", US), ("ns", 1))
+    unit, scale = next((unit, scale) for unit, scale in units if abs(duration) >= scale)
     return f"{duration / scale:.4g}{unit}"
 
 

@@ -32,6 +32,8 @@ REASSEMBLY_MEMORY_HIGH = 4 * MIB
 REASSEMBLY_MEMORY_LOW = 3 * MIB
 FINISHED_REMEMBERED: Ns = 2 * REASSEMBLY_TIMEOUT
 """How long the id of a finished or discarded message is remembered, so that late fragments do not open it again, ns."""
+FINISHED_IDS = 16_384
+"""How many such ids are remembered at most; past it the oldest is forgotten early."""
 
 
 class ReassemblyLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,3 +48,4 @@ class ReassemblyLimits(msgspec.Struct, frozen=True, kw_only=True):
     memory_high: int = REASSEMBLY_MEMORY_HIGH
     memory_low: int = REASSEMBLY_MEMORY_LOW
     finished_remembered: Ns = FINISHED_REMEMBERED
+    finished_ids: int = FINISHED_IDS

@@ -63,8 +63,8 @@ class PacketType(enum.IntEnum):
 SESSION = 0x01
 """Flag: the payload begins with the 8 bytes of the session token."""
 
-_KNOWN_FLAGS = SESSION
-_TYPES = tuple(PacketType)
+_KINDS = {VERSION << 4 | packet_type: packet_type for packet_type in PacketType}
+"""Version and type as they stand together in byte 2."""
 
 
 class Packet(msgspec.Struct, frozen=True):
@@ -136,29 +136,24 @@ def decode_first(data: bytes, start: int = 0) -> tuple[Packet, int]:
     if len(data) - start < HEADER_LEN:
         raise _wrong("header", len(data) - start, f"{len(data) - start} B where a header takes {HEADER_LEN} B")
     magic, kind, flags, length, index, count, _reserved, message_id, crc = _FIELDS.unpack_from(data, start)
-    if magic != MAGIC:
-        raise _wrong("magic", 0, f"begins with {magic!r}, not {MAGIC!r}")
-    if kind >> 4 != VERSION:
-        raise _wrong("version", 2, f"version {kind >> 4}, only {VERSION} is known")
     body = start + HEADER_LEN
     end = body + length
-    if end > len(data):
-        raise _wrong("payload length", 4, f"{length} B of payload announced, {len(data) - body} B are there")
     payload = data[body:end]
+    packet_type = _KINDS.get(kind)
+    if magic != MAGIC or packet_type is None or len(payload) != length:
+        raise _wrong_beginning(magic, kind, length, len(payload))
     if crc32(payload, crc32(data[start : start + 16])) != crc:
         raise _wrong("crc", 16, "the CRC-32 does not match: the packet was damaged on its way")
-    if kind & 15 >= len(_TYPES):
-        raise _wrong("type", 2, f"type {kind & 15} is not known")
-    if flags & ~_KNOWN_FLAGS:
-        raise _wrong("flags", 3, f"flags {flags:#04x} has bits that are not known")
     if index >= count:
         raise _wrong("fragment index", 6, f"fragment index {index} is not below count {count}")
-    session = None
-    if flags & SESSION:
-        if length < SESSION_LEN:
-            raise _wrong("session", HEADER_LEN, f"flag SESSION, but {length} B of payload hold no {SESSION_LEN} B token")
-        session, payload = payload[:SESSION_LEN], payload[SESSION_LEN:]
-    return Packet(payload, message_id, index, count, _TYPES[kind & 15], session), end
+    if not flags:
+        return Packet(payload, message_id, index, count, packet_type), end
+    if flags != SESSION:
+        raise _wrong("flags", 3, f"flags {flags:#04x} has bits that are not known")
+    if length < SESSION_LEN:
+        raise _wrong("session", HEADER_LEN, f"flag SESSION, but {length} B of payload hold no {SESSION_LEN} B token")
+    token, payload = payload[:SESSION_LEN], payload[SESSION_LEN:]
+    return Packet(payload, message_id, index, count, packet_type, token), end
 
 
 def decode_all(data: bytes) -> list[Packet]:
@@ -178,14 +173,26 @@ def decode_all(data: bytes) -> list[Packet]:
 
 
 def with_session(encoded: bytes, token: bytes) -> bytes:
-    """Put the session token into an encoded packet that has none: the flag, the length and the CRC change with it.
+    """Put the session token into the first of the encoded packets: its flag, length and CRC change with it.
 
-    What a hub says to many is encoded once; this is the part that differs for each receiver of datagrams.
+    The first packet's token speaks for its whole datagram. What a hub says to many is encoded once; this is the part
+    that differs for each receiver of datagrams.
     """
     magic, kind, _flags, length, index, count, reserved, message_id, _crc = _FIELDS.unpack_from(encoded)
-    payload = token + encoded[HEADER_LEN:]
+    end = HEADER_LEN + length
+    payload = token + encoded[HEADER_LEN:end]
     covered = _COVERED.pack(magic, kind, SESSION, length + SESSION_LEN, index, count, reserved, message_id)
-    return covered + _CRC.pack(crc32(payload, crc32(covered))) + payload
+    return covered + _CRC.pack(crc32(payload, crc32(covered))) + payload + encoded[end:]
+
+
+def _wrong_beginning(magic: bytes, kind: int, length: int, there: int) -> DecodeError:
+    if magic != MAGIC:
+        return _wrong("magic", 0, f"begins with {magic!r}, not {MAGIC!r}")
+    if kind >> 4 != VERSION:
+        return _wrong("version", 2, f"version {kind >> 4}, only {VERSION} is known")
+    if there != length:
+        return _wrong("payload length", 4, f"{length} B of payload announced, {there} B are there")
+    return _wrong("type", 2, f"type {kind & 15} is not known")
 
 
 def _wrong(field: str, offset: int, message: str) -> DecodeError:

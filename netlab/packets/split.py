@@ -36,7 +36,9 @@ def split(
         raise LocalProtocolError(f"max_payload {max_payload} is not in 1 to {MAX_PAYLOAD}", rule="netlab packet header")
     if size > max_message:
         raise MessageTooBig(
-            f"message of {size} B exceeds the limit of {max_message} B", rule="packets.limits.MAX_MESSAGE", code="too_big"
+            f"message of {size} B exceeds the limit of {max_message} B",
+            rule="packets.limits.MAX_MESSAGE",
+            code="too_big",
         )
     count = -(-size // max_payload)
     if count > max_fragments:

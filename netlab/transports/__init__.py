@@ -1,0 +1,23 @@
+"""asyncio shells: what carries the chat. All of the I/O, none of the protocols.
+
+Read `endpoints` first, then `hub_shell` and `client_shell`, then one transport: `tcp` or `udp`.
+"""
+
+from netlab.transports.client_shell import Chat
+from netlab.transports.endpoints import CannotListen, client_tls, connect, serve, server_tls
+from netlab.transports.guarantees import GUARANTEES, Guarantees
+from netlab.transports.hub_shell import HubShell
+from netlab.transports.url import BadUrl
+
+__all__ = [
+    "GUARANTEES",
+    "BadUrl",
+    "CannotListen",
+    "Chat",
+    "Guarantees",
+    "HubShell",
+    "client_tls",
+    "connect",
+    "serve",
+    "server_tls",
+]

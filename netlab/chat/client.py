@@ -1,0 +1,405 @@
+"""The client's machine: operations and their outcomes, resume after a cut, pacing, and what has been seen in each room.
+
+Pure, and the same over every transport. A shell connects when asked to (`Dial`), hands in what comes, and carries out
+what goes. Every operation ends once, in a `Done`: `ok`, `failed` (surely not done) or `unknown`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from typing import Literal
+
+import msgspec
+
+from netlab.chat import messages as m
+from netlab.chat.bucket import Bucket
+from netlab.chat.client_events import (
+    Ask,
+    Changed,
+    Connected,
+    CookieArrived,
+    Dial,
+    Disconnected,
+    Done,
+    Event,
+    Hangup,
+    Happened,
+    Leave,
+    Outcome,
+    Output,
+    Received,
+    Reply,
+    Start,
+    TimerFired,
+    Transmit,
+)
+from netlab.chat.limits import EMIT_WAIT, HELLO_EVERY, HELLO_FOR, RESUME_WINDOW, WINDOW
+from netlab.errors import MessageTooBig
+from netlab.packets.limits import MAX_MESSAGE
+from netlab.units import MS, Ns, S
+
+REDIAL_FIRST: Ns = 250 * MS
+REDIAL_MOST: Ns = 5 * S
+"""Pause before the first attempt to connect again, and the longest; it doubles in between."""
+
+PACE = 0.9
+"""Share of the hub's rate that a client uses: the network may press together what was sent evenly."""
+
+LASTING = frozenset({"bad_name", "name_taken", "bad_token", "hello_first", "resumed_elsewhere", "server_closed"})
+"""Goodbyes after which connecting again would not help."""
+
+
+class RoomView:
+    """What a client has seen of one room's numbers."""
+
+    __slots__ = ("epoch", "last", "missing")
+
+    def __init__(self, last: int, epoch: str) -> None:
+        self.last = last
+        self.epoch = epoch
+        self.missing: set[int] = set()
+        """Numbers below `last` that have not come. (Only best effort leaves any.)"""
+
+    def see(self, number: int) -> Literal["next", "late", "again"]:
+        """Note a number; `late` fills a hole, `again` was there before."""
+        if number > self.last:
+            self.missing.update(range(max(self.last + 1, number - 1000), number))
+            self.last = number
+            return "next"
+        if number in self.missing:
+            self.missing.remove(number)
+            return "late"
+        return "again"
+
+
+class _UnderWay:
+    """An operation that was sent and has not ended."""
+
+    __slots__ = ("answers_by", "data", "gives_up_at", "operation", "ref", "repeat_at")
+
+    def __init__(self, ref: int | None, operation: m.Operation, data: bytes) -> None:
+        self.ref = ref
+        self.operation = operation
+        self.data = data
+        self.repeat_at: Ns | None = None
+        self.gives_up_at: Ns | None = None
+        self.answers_by: Ns | None = None
+        """The hub has said ok; until then answers may come."""
+
+
+class ChatClient:
+    """One person's client.
+
+    Args:
+        name: what to be called; empty to only look.
+        reliable: whether the transport neither loses nor doubles. Where it does, hello, join, leave and questions are
+            repeated until they are answered, and what is said is sent once.
+        token: what the server asks for, or empty.
+        redial_for: how long after a cut connecting is tried again, ns; 0 = never.
+    """
+
+    def __init__(self, name: str, *, reliable: bool, token: str = "", redial_for: Ns = RESUME_WINDOW) -> None:
+        self.name = name
+        self.sid = ""
+        self.rooms: dict[str, RoomView] = {}
+        """What was seen in each room this client is in, and in its own."""
+        self.counters: Counter[str] = Counter()
+        self.max_message = MAX_MESSAGE
+        self.reliable = reliable
+        self._token = token
+        self._redial_for = redial_for
+        self._state: Literal["new", "connecting", "hello", "open", "waiting", "ended"] = "new"
+        self._secret = ""
+        self._cookie = ""
+        self._goodbye: m.Goodbye | None = None
+        self._cut_at: Ns | None = None
+        self._pause = REDIAL_FIRST
+        self._timer: Ns | None = None  # of the state: next redial, or next hello
+        self._hello_until: Ns | None = None
+        self._pace_at: Ns | None = None
+        self._messages: Bucket | None = None
+        self._bytes: Bucket | None = None
+        self._next_op = 0
+        self._queue: deque[tuple[int | None, m.Operation]] = deque()
+        self._under_way: OrderedDict[int, _UnderWay] = OrderedDict()
+        self._out: list[Output] = []
+
+    @property
+    def deadline(self) -> Ns | None:
+        """When to call `handle(TimerFired(), now)`, absolute ns."""
+        candidates = [self._timer, self._pace_at]
+        if self._state == "open":
+            for under_way in self._under_way.values():
+                candidates += (under_way.repeat_at, under_way.gives_up_at, under_way.answers_by)
+        return min((at for at in candidates if at is not None), default=None)
+
+    @property
+    def missing(self) -> int:
+        """Numbers of rooms that others had and this client did not: lost so far, or late."""
+        return sum(len(view.missing) for view in self.rooms.values())
+
+    def handle(self, event: Event, now: Ns) -> list[Output]:
+        """Take in one event; what is to be done about it comes back. Bytes from the hub never raise.
+
+        Raises:
+            MessageTooBig: the caller asked to emit more than the hub takes.
+        """
+        self._out = []
+        match event:
+            case Received(data):
+                self._received(data, now)
+            case Ask(ref, operation):
+                self._ask(ref, operation, now)
+            case Reply(answer) if self._state == "open":
+                self._out.append(Transmit(m.encode_json(answer)))
+            case Connected():
+                self._state, self._cookie, self._goodbye = "hello", "", None
+                self._hello_until = now + HELLO_FOR
+                self._say_hello(now)
+            case CookieArrived(cookie) if self._state == "hello":
+                self._cookie = cookie
+                self._say_hello(now)
+            case Disconnected(detail):
+                self._disconnected(detail, now)
+            case TimerFired():
+                self._time_passed(now)
+            case Start():
+                self._state = "connecting"
+                self._out.append(Dial())
+            case Leave() if self._state != "ended":
+                self._end("", "left")
+        return self._out
+
+    @property
+    def idle(self) -> bool:
+        """No operation is waiting or under way."""
+        return not self._queue and not self._under_way
+
+    # The connection
+
+    def _say_hello(self, now: Ns) -> None:
+        resume = None
+        if self._secret:
+            resume = m.Resume(self.sid, self._secret, {room: view.last for room, view in self.rooms.items()})
+        hello = m.Hello(name=self.name, token=self._token, cookie=self._cookie, resume=resume)
+        self._out.append(Transmit(m.encode_json(hello), hello=True))
+        self._timer = self._hello_until if self.reliable else now + HELLO_EVERY
+
+    def _welcome(self, welcome: m.Welcome, now: Ns) -> None:
+        if self._state != "hello":
+            return  # said twice, because the hello was
+        restarted = bool(self._secret) and not welcome.resumed
+        self._state, self._timer, self._hello_until, self._cut_at = "open", None, None, None
+        self._pause = REDIAL_FIRST
+        self.sid, self.name, self._secret = welcome.sid, welcome.name, welcome.secret
+        self.max_message = welcome.max_message
+        if welcome.rate is not None and self._messages is None:
+            self._messages = Bucket(welcome.rate.messages * PACE, max(1, welcome.rate.burst * PACE), now)
+            self._bytes = Bucket(welcome.rate.bytes * PACE, welcome.rate.bytes, now)
+        if restarted:
+            self._restart(now)
+        else:
+            self._out.append(Changed("resumed" if welcome.resumed else "open"))
+        if self.sid:
+            self.rooms.setdefault(self.sid, RoomView(0, ""))
+        self._send_again(now)
+        self._pump(now)
+
+    def _restart(self, now: Ns) -> None:
+        """The session is lost: a new one begins. Nobody can say what became of the emits that were under way."""
+        self._out.append(Changed("restarted"))
+        for op, under_way in list(self._under_way.items()):
+            if isinstance(under_way.operation, m.Emit):
+                self._finish(op, Outcome("unknown", detail="the session was lost"))
+            elif under_way.ref is None:
+                del self._under_way[op]  # a join of ours from the restart before
+        for room, view in list(self.rooms.items()):
+            del self.rooms[room]
+            if view.epoch:
+                self._queue.appendleft((None, m.Join(0, room, view.last, view.epoch)))
+
+    def _send_again(self, now: Ns) -> None:
+        """What was under way when the connection broke: the hub tells what is done from what is not."""
+        for under_way in self._under_way.values():
+            if under_way.answers_by is None and (self.reliable or not isinstance(under_way.operation, m.Emit)):
+                self._out.append(Transmit(under_way.data))
+
+    def _disconnected(self, detail: str, now: Ns) -> None:
+        if self._state in ("ended", "waiting"):
+            return
+        goodbye = self._goodbye
+        ever_open = bool(self._secret) or bool(self.sid)
+        if not ever_open or self._redial_for == 0 or (goodbye is not None and goodbye.code in LASTING):
+            self._end(goodbye.code if goodbye else "", (goodbye.detail if goodbye else "") or detail)
+            return
+        if self._cut_at is None:
+            self._cut_at = now
+            self._out.append(Changed("reconnecting", goodbye.code if goodbye else "", detail))
+        elif now - self._cut_at >= self._redial_for:
+            self._end("", f"no way back to the server: {detail}")
+            return
+        self._state, self._timer, self._pace_at = "waiting", now + self._pause, None
+        self._pause = min(2 * self._pause, REDIAL_MOST)
+
+    def _end(self, code: str, detail: str) -> None:
+        self._state, self._timer, self._pace_at = "ended", None, None
+        for op in list(self._under_way):
+            self._finish(op, Outcome("unknown", code=code, detail=detail))
+        while self._queue:
+            ref, _ = self._queue.popleft()
+            if ref is not None:
+                self._out.append(Done(ref, Outcome("failed", code=code, detail=f"not sent: {detail}")))
+        self._out.append(Changed("ended", code, detail))
+
+    # Operations
+
+    def _ask(self, ref: int, operation: m.Operation, now: Ns) -> None:
+        if isinstance(operation, m.Emit):
+            size = m.size_of(operation.args)
+            if size > self.max_message:
+                raise MessageTooBig(
+                    f"{size} B of arguments exceed the hub's limit of {self.max_message} B",
+                    rule="chat.limits.ChatLimits.message",
+                    code="too_big",
+                )
+        if self._state == "ended":
+            self._out.append(Done(ref, Outcome("failed", detail="not sent: the connection has ended")))
+            return
+        self._queue.append((ref, operation))
+        self._pump(now)
+
+    def _pump(self, now: Ns) -> None:
+        """Send what the hub's rate and the window allow."""
+        self._pace_at = None
+        while self._state == "open" and self._queue and len(self._under_way) < WINDOW:
+            ref, operation = self._queue[0]
+            operation = msgspec.structs.replace(operation, op=self._next_op + 1)
+            data = m.encode_json(operation)
+            if self._messages is not None and self._bytes is not None:
+                wait = self._bytes.take(len(data), now) or self._messages.take(1, now)
+                if wait:
+                    self._pace_at = now + wait
+                    return
+            self._queue.popleft()
+            self._next_op += 1
+            under_way = self._under_way[self._next_op] = _UnderWay(ref, operation, data)
+            if not self.reliable:
+                best_effort = isinstance(operation, m.Emit)
+                under_way.gives_up_at = now + (EMIT_WAIT if best_effort else HELLO_FOR)
+                under_way.repeat_at = None if best_effort else now + HELLO_EVERY
+            self._out.append(Transmit(data))
+
+    def _finish(self, op: int, outcome: Outcome) -> None:
+        under_way = self._under_way.pop(op, None)
+        if under_way is not None and under_way.ref is not None:
+            self._out.append(Done(under_way.ref, outcome))
+
+    def _result(self, result: m.Result, now: Ns) -> None:
+        under_way = self._under_way.get(result.op)
+        if under_way is None:
+            return
+        operation = under_way.operation
+        if result.status == "ok":
+            self._note_done(operation, result)
+            if isinstance(operation, m.Emit) and operation.answer_ms:
+                under_way.answers_by = now + operation.answer_ms * MS + EMIT_WAIT
+                under_way.repeat_at = under_way.gives_up_at = None
+                return
+        outcome = Outcome(result.status, result.rooms, result.code, result.detail, result.data)
+        self._finish(result.op, outcome)
+        self._pump(now)
+
+    def _note_done(self, operation: m.Operation, result: m.Result) -> None:
+        match operation:
+            case m.Join():
+                for room, number in result.rooms.items():
+                    view = self.rooms.setdefault(room, RoomView(number, result.epoch))
+                    view.epoch = result.epoch
+            case m.Leave(room=room):
+                self.rooms.pop(room, None)
+            case m.Emit(skip_self=True):  # its number is ours, and will not come
+                for room, number in result.rooms.items():
+                    if room in self.rooms:
+                        self.rooms[room].see(number)
+            case _:
+                pass
+
+    # What the hub says
+
+    def _received(self, data: bytes, now: Ns) -> None:
+        try:
+            message = m.decode_hub_message(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            self.counters["malformed"] += 1
+            return
+        match message:
+            case m.Message() | m.Joined() | m.Left():
+                self._room_event(message)
+            case m.Result():
+                self._result(message, now)
+            case m.Welcome():
+                self._welcome(message, now)
+            case m.Gap():
+                self._gap(message)
+            case m.Answers():
+                self._finish(message.op, Outcome("ok", data=message))
+                self._pump(now)
+            case m.Goodbye():
+                self._told(message, now)
+
+    def _room_event(self, event: m.RoomEvent) -> None:
+        if isinstance(event, m.Joined) and event.sid == self.sid:
+            for room, number in event.rooms.items():
+                self.rooms.setdefault(room, RoomView(number - 1, ""))
+        seen = [self.rooms[room].see(number) for room, number in event.rooms.items() if room in self.rooms]
+        if seen and all(how == "again" for how in seen):
+            self.counters["duplicates"] += 1
+            if self.reliable:
+                return  # sent again after a resume, and already here
+        elif "late" in seen:
+            self.counters["reordered"] += 1
+        self.counters["events"] += 1
+        self._out.append(Happened(event))
+
+    def _gap(self, gap: m.Gap) -> None:
+        view = self.rooms.get(gap.room)
+        if view is not None and gap.last is not None:
+            view.last = max(view.last, gap.last)
+        self.counters["gaps"] += 1
+        self._out.append(Happened(gap))
+
+    def _told(self, goodbye: m.Goodbye, now: Ns) -> None:
+        if goodbye.code == "malformed":
+            self._out.append(Happened(goodbye))
+            return
+        self._goodbye = goodbye
+        self._out.append(Hangup())
+        self._disconnected(goodbye.detail or goodbye.code, now)
+
+    # Time
+
+    def _time_passed(self, now: Ns) -> None:
+        if self._timer is not None and now >= self._timer:
+            self._timer = None
+            if self._state == "waiting":
+                self._state = "connecting"
+                self._out.append(Dial())
+            elif self._state == "hello" and self._hello_until is not None and now >= self._hello_until:
+                self._out.append(Hangup())
+                self._disconnected(f"no answer within {HELLO_FOR // S} s", now)
+            elif self._state == "hello":
+                self._say_hello(now)
+        if self._state == "open":
+            self._operations_due(now)
+            self._pump(now)
+
+    def _operations_due(self, now: Ns) -> None:
+        for op, under_way in list(self._under_way.items()):
+            if under_way.gives_up_at is not None and now >= under_way.gives_up_at:
+                self._finish(op, Outcome("unknown", detail="no answer in time"))
+            elif under_way.answers_by is not None and now >= under_way.answers_by:
+                self._finish(op, Outcome("unknown", detail="the answers did not come"))
+            elif under_way.repeat_at is not None and now >= under_way.repeat_at:
+                under_way.repeat_at = now + HELLO_EVERY
+                self.counters["repeats"] += 1
+                self._out.append(Transmit(under_way.data))

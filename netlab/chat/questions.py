@@ -1,0 +1,80 @@
+"""Emits that want answers: who was asked, who has answered, and when to stop waiting."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+from netlab.chat import messages as m
+from netlab.chat.limits import ENVELOPE, ChatLimits
+from netlab.units import Ns
+
+
+class _Question:
+    __slots__ = ("answers", "asker", "bytes", "expires", "op", "waiting")
+
+    def __init__(self, asker: str, op: int, waiting: set[str], expires: Ns) -> None:
+        self.asker = asker
+        self.op = op
+        self.waiting = waiting
+        self.expires = expires
+        self.answers: dict[str, list[Any]] = {}
+        self.bytes = 0
+
+    def finished(self) -> tuple[str, m.Answers]:
+        return self.asker, m.Answers(self.op, self.answers, len(self.waiting))
+
+
+class Questions:
+    """The open questions of a hub, by number."""
+
+    def __init__(self, limits: ChatLimits) -> None:
+        self._limits = limits
+        self._open: dict[int, _Question] = {}
+        self._expiry: list[tuple[Ns, int]] = []
+        self._last = 0
+
+    @property
+    def deadline(self) -> Ns | None:
+        """When the next question expires (or did, answered: then there is nothing to do), absolute ns."""
+        return self._expiry[0][0] if self._expiry else None
+
+    def ask(self, asker: str, op: int, asked: set[str], within: Ns, now: Ns) -> int:
+        """Open a question to the sids `asked`; its number goes out with the message."""
+        self._last += 1
+        expires = now + min(max(within, 0), self._limits.answer_within) if asked else now
+        self._open[self._last] = _Question(asker, op, asked, expires)
+        heapq.heappush(self._expiry, (expires, self._last))
+        return self._last
+
+    def answer(self, ask: int, sid: str, args: list[Any]) -> tuple[str, m.Answers] | None:
+        """Take one answer; the asker and all answers once everybody has answered."""
+        question = self._open.get(ask)
+        if question is None or sid not in question.waiting:
+            return None
+        size = _size(args)
+        if size > ENVELOPE or question.bytes + size > self._limits.message:
+            return None  # it stays among the missing
+        question.bytes += size
+        question.waiting.remove(sid)
+        question.answers[sid] = args
+        if question.waiting:
+            return None
+        del self._open[ask]
+        return question.finished()
+
+    def expired(self, now: Ns) -> list[tuple[str, m.Answers]]:
+        """Those whose time is over, with what was answered until now."""
+        finished = []
+        while self._expiry and self._expiry[0][0] <= now:
+            question = self._open.pop(heapq.heappop(self._expiry)[1], None)
+            if question is not None:
+                finished.append(question.finished())
+        return finished
+
+
+def _size(args: list[Any]) -> int:
+    try:
+        return m.size_of(args)
+    except (UnicodeEncodeError, RecursionError):
+        return ENVELOPE + 1

@@ -1,0 +1,201 @@
+"""A client's end of a session over datagrams: best effort, as UDP is.
+
+    client                                     server
+      hello (padded)            ->
+                                <-             cookie: nothing is kept yet
+      hello with the cookie     ->
+                                <-             ack with the session token, and the hub's welcome
+      data, each datagram with the token  <->  data, likewise
+
+Lost hellos are repeated by the chat's client machine, which also repeats join and leave; what people say is not
+repeated.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from netlab.chat.limits import DEAD_AFTER, PING_AFTER
+from netlab.errors import DecodeError
+from netlab.packets.limits import ReassemblyLimits
+from netlab.packets.packet import HEADER_LEN, Packet, PacketType, decode_all, encode, with_session
+from netlab.packets.reassembly import Arrived, Reassembler, Whole
+from netlab.packets.reassembly import Output as Reassembled
+from netlab.packets.reassembly import TimerFired as ReassemblyTimer
+from netlab.protocols.connection import (
+    DATAGRAM_FRAGMENT,
+    WIRE_MESSAGE,
+    Deliver,
+    Dropped,
+    Failed,
+    PeerLeft,
+    TimerFired,
+    Transmit,
+    encode_message,
+    pack,
+)
+from netlab.protocols.cookies import COOKIE_LEN
+from netlab.protocols.pacing import Pacer
+from netlab.protocols.stream import BYE, PING
+from netlab.units import Ns, format_duration
+
+MIN_HELLO = COOKIE_LEN
+"""Payload of the smallest hello, bytes: no smaller than that of the cookie that answers it."""
+
+DATAGRAM_LIMITS = ReassemblyLimits(max_message=WIRE_MESSAGE)
+
+
+class DatagramArrived(msgspec.Struct, frozen=True):
+    """The socket gave one datagram from the server."""
+
+    data: bytes
+
+
+class SayHello(msgspec.Struct, frozen=True):
+    """Send this hello message, now or again."""
+
+    message: bytes
+
+
+class Say(msgspec.Struct, frozen=True):
+    """Send these messages, in as few datagrams as they fit."""
+
+    messages: list[bytes]
+
+
+class SayBye(msgspec.Struct, frozen=True):
+    """Leave."""
+
+
+class CookieArrived(msgspec.Struct, frozen=True):
+    """The server asks for the hello again, with this cookie in it."""
+
+    cookie: str
+
+
+Event: TypeAlias = DatagramArrived | SayHello | Say | SayBye | TimerFired
+Output: TypeAlias = Transmit | Deliver | CookieArrived | PeerLeft | Failed | Dropped
+
+
+class DatagramClient:
+    """Messages out as datagrams, datagrams in as messages. No socket, no clock.
+
+    Args:
+        hello_id: 32 random bits, the message id of every hello: only who saw the hello can answer it.
+        message_id: 32 random bits, where the numbering of our messages starts.
+    """
+
+    def __init__(self, *, hello_id: int, message_id: int) -> None:
+        self._hello_id = hello_id
+        self._message_id = message_id
+        self._token: bytes | None = None
+        self._established = False  # the hub has spoken under this token
+        self._heard_at: Ns | None = None
+        self._pinged = False
+        self._over = False
+        self._pacer = Pacer()
+        self._reassembler = Reassembler(DATAGRAM_LIMITS)
+
+    @property
+    def deadline(self) -> Ns | None:
+        """When to call `handle(TimerFired(), now)`, absolute ns."""
+        if self._over:
+            return None
+        silence = None if self._heard_at is None else self._heard_at + (DEAD_AFTER if self._pinged else PING_AFTER)
+        candidates = (silence, self._pacer.deadline, self._reassembler.deadline)
+        return min((at for at in candidates if at is not None), default=None)
+
+    def handle(self, event: Event, now: Ns) -> list[Output]:
+        """Take in one event; what is to be done about it comes back. Bytes from a peer never raise.
+
+        Raises:
+            MessageTooBig: we were asked to say a message that does not fit `WIRE_MESSAGE`.
+        """
+        if self._over:
+            return []
+        match event:
+            case DatagramArrived(data):
+                return self._datagram_arrived(data, now)
+            case Say(messages):
+                return self._say(messages, now)
+            case SayHello(message):
+                padded = message.ljust(MIN_HELLO)  # JSON may be followed by spaces (RFC 8259 §2)
+                return [Transmit(encode(Packet(padded, self._hello_id, type=PacketType.HELLO)))]
+            case SayBye():
+                self._over = True
+                return [] if self._token is None else [Transmit(with_session(BYE, self._token))]
+            case TimerFired():
+                return self._time_passed(now)
+
+    def _say(self, messages: list[bytes], now: Ns) -> list[Output]:
+        assert self._token is not None, "say nothing before the welcome"
+        packets: list[bytes] = []
+        for message in messages:
+            self._message_id = (self._message_id + 1) % 2**32
+            packets += encode_message(
+                message, message_id=self._message_id, max_payload=DATAGRAM_FRAGMENT, packet_type=PacketType.DATA
+            )
+        going, dropped = self._pacer.add([with_session(d, self._token) for d in pack(packets)], now)
+        outputs: list[Output] = [Transmit(datagram) for datagram in going]
+        return outputs + [Dropped("send_queue_full")] * dropped
+
+    def _datagram_arrived(self, data: bytes, now: Ns) -> list[Output]:
+        try:
+            packets = decode_all(data)
+        except DecodeError as error:
+            return [Dropped(f"malformed_{error.field.replace(' ', '_')}")]
+        first = packets[0]
+        if first.type is PacketType.COOKIE and first.message_id == self._hello_id and self._token is None:
+            return [CookieArrived(first.payload.decode("ascii", "replace"))]
+        if first.message_id == self._hello_id and not self._established:
+            if first.type is PacketType.ACK:
+                self._token = first.session  # the latest: a hello that was refused and repeated gets another
+            elif first.type is PacketType.ERROR:
+                return [Deliver(first.payload)]  # the hello was refused
+        if self._token is None or first.session != self._token:
+            return [Dropped("unknown_session")]
+        self._heard_at, self._pinged = now, False
+        self._established = self._established or first.type is PacketType.DATA
+        outputs: list[Output] = []
+        for packet in packets:
+            self._take(packet, now, outputs)
+        return outputs
+
+    def _take(self, packet: Packet, now: Ns, outputs: list[Output]) -> None:
+        match packet.type:
+            case PacketType.DATA | PacketType.ERROR if packet.count == 1:
+                outputs.append(Deliver(packet.payload))
+            case PacketType.DATA:
+                self._collect(self._reassembler.handle(Arrived("server", packet), now), outputs)
+            case PacketType.BYE:
+                self._over = True
+                outputs.append(PeerLeft())
+            case PacketType.ACK | PacketType.PONG:
+                pass
+            case _:
+                outputs.append(Dropped("unexpected_type"))
+
+    def _collect(self, results: list[Reassembled], outputs: list[Output]) -> None:
+        for result in results:
+            if isinstance(result, Whole):
+                outputs.append(Deliver(result.message))
+            else:
+                outputs.append(Dropped(result.reason))
+
+    def _time_passed(self, now: Ns) -> list[Output]:
+        outputs: list[Output] = [Transmit(datagram) for datagram in self._pacer.due(now)]
+        self._collect(self._reassembler.handle(ReassemblyTimer(), now), outputs)
+        if self._heard_at is None or self._token is None:
+            return outputs
+        if now >= self._heard_at + DEAD_AFTER:
+            self._over = True
+            outputs.append(Failed("dead_peer", f"nothing heard for {format_duration(DEAD_AFTER)}"))
+        elif not self._pinged and now >= self._heard_at + PING_AFTER:
+            self._pinged = True
+            outputs.append(Transmit(with_session(PING, self._token)))
+        return outputs
+
+
+assert HEADER_LEN + MIN_HELLO >= HEADER_LEN + COOKIE_LEN

@@ -1,0 +1,118 @@
+"""`connect` and `serve`: a URL chooses the transport."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from netlab.chat.client import ChatClient
+from netlab.chat.limits import RESUME_WINDOW, ChatLimits
+from netlab.errors import NetlabError
+from netlab.transports.client_shell import Callbacks, Chat, ClientEnd
+from netlab.transports.hub_shell import HubShell
+from netlab.transports.tcp import TcpClient, TcpServer
+from netlab.transports.udp import UdpClient, UdpServer
+from netlab.transports.url import parse_url
+
+_CLIENT_ENDS: dict[str, Callable[[Callbacks], ClientEnd]] = {"tcp": TcpClient, "tls": TcpClient, "udp": UdpClient}
+_RELIABLE = {"tcp": True, "tls": True, "udp": False}
+
+
+class CannotListen(NetlabError):
+    """The address is taken, or is not one of this machine's."""
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    name: str = "",
+    token: str = "",
+    tls: ssl.SSLContext | None = None,
+    reconnect: bool = True,
+    entropy: Callable[[int], bytes] = secrets.token_bytes,
+) -> AsyncIterator[Chat]:
+    """Join a chat server.
+
+    Args:
+        url: `tcp://host:port`, `tls://host:port` or `udp://host:port`; without a port, the transport's default.
+        name: what to be called; unique on the hub. Empty for a client that only asks for `stats`.
+        token: what the server asks for, if it does.
+        tls: for `tls://`, instead of a context that verifies the server by the system's authorities.
+        reconnect: after a cut, connect again and resume.
+        entropy: `entropy(n)` gives n bytes that can't be guessed.
+
+    Raises:
+        BadUrl: not the URL of a transport.
+        Refused: the hub does not take this client: `name_taken`, `bad_name`, `bad_token`, `server_full`, ...
+        ConnectionEnded: nobody answers there.
+    """
+    address = parse_url(url)
+    redial_for = RESUME_WINDOW if reconnect else 0
+    machine = ChatClient(name, reliable=_RELIABLE[address.scheme], token=token, redial_for=redial_for)
+    context = (tls or client_tls()) if address.scheme == "tls" else None
+    chat = Chat(address, _CLIENT_ENDS[address.scheme], machine, entropy=entropy, tls=context)
+    try:
+        await chat.open()
+        yield chat
+    finally:
+        await chat.close()
+
+
+@asynccontextmanager
+async def serve(
+    url: str,
+    *,
+    hub: HubShell | None = None,
+    limits: ChatLimits | None = None,
+    token: str = "",
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[TcpServer | UdpServer]:
+    """Host a chat, or add a transport to a hub.
+
+    Args:
+        url: where to listen; port 0 takes a free one, and `.url` of what comes back tells which.
+        hub: the hub to attach to. Without one, this server has its own, with `limits` and `token`, and closes it at
+            the end.
+        tls: for `tls://`: a context with the server's certificate, as `server_tls` makes it.
+
+    Raises:
+        BadUrl: not the URL of a transport.
+        CannotListen: the address is taken, or is not one of this machine's.
+    """
+    address = parse_url(url)
+    shell = hub or HubShell(limits=limits, token=token)
+    if address.scheme == "tls" and tls is None:
+        raise CannotListen("tls:// needs a certificate: pass tls=server_tls(cert, key)")
+    server = UdpServer(shell) if address.scheme == "udp" else TcpServer(shell, tls if address.scheme == "tls" else None)
+    try:
+        await server.listen(address)
+    except OSError as error:
+        raise CannotListen(f"cannot listen at {address}: {error.strerror or error}") from None
+    try:
+        yield server
+    finally:
+        if hub is None:
+            await shell.close()
+        await server.close()
+
+
+def client_tls(authority: str | None = None) -> ssl.SSLContext:
+    """A context that verifies the server's certificate and name; TLS 1.2 or later.
+
+    Args:
+        authority: a PEM file of the authority to trust instead of the system's.
+    """
+    context = ssl.create_default_context(cafile=authority)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def server_tls(certificate: str, key: str) -> ssl.SSLContext:
+    """A server's context from PEM files; TLS 1.2 or later."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context

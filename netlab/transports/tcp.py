@@ -1,0 +1,276 @@
+"""The chat over TCP (and TLS): asyncio shells around `protocols.stream`. No protocol in here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+from typing import Any, cast
+
+from netlab.chat.client_events import Connected, Disconnected
+from netlab.chat.hub_events import Backlogged, Relieved
+from netlab.chat.messages import Goodbye, encode_json
+from netlab.packets.packet import PacketType
+from netlab.protocols.connection import (
+    STREAM_PAYLOAD,
+    Deliver,
+    Dropped,
+    Failed,
+    PeerLeft,
+    TimerFired,
+    Transmit,
+    encode_message,
+)
+from netlab.protocols.stream import BYE, BytesArrived, Event, StreamConnection
+from netlab.transports.alarm import Alarm, now_ns
+from netlab.transports.client_shell import Callbacks
+from netlab.transports.hub_shell import Batch, HubShell
+from netlab.transports.url import Address, format_host_port
+
+BACKLOG = 1024
+"""Connections the kernel holds until they are accepted. asyncio's 100 costs a second when 1,000 arrive at once."""
+
+LINGER_S = 2.0
+"""How long what was said last may take to leave after a close, s; then the connection is reset."""
+
+HANDSHAKE_S = 5.0
+"""How long a TLS handshake may take, s."""
+
+SEND_BUFFER = 256 * 1024
+"""What the kernel may hold for one client, bytes: its own sizing hides the first 4 MB from the slow-consumer policy."""
+
+
+class TcpServer:
+    """Listens, and makes a `_ServerEnd` for each connection."""
+
+    scheme = "tcp"
+
+    def __init__(self, shell: HubShell, tls: ssl.SSLContext | None) -> None:
+        self.shell = shell
+        self.counters: Counter[str] = Counter()
+        self.url = ""
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, address: Address) -> None:
+        """Begin to listen; port 0 takes a free one.
+
+        Raises:
+            OSError: the address is in use, or not ours.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _ServerEnd(self),
+            address.host,
+            address.port,
+            backlog=BACKLOG,
+            ssl=self._tls,
+            ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
+        )
+        host, port = self._server.sockets[0].getsockname()[:2]
+        self.url = f"{'tls' if self._tls else 'tcp'}://{format_host_port(host, port)}"
+        self.shell.counters[self.url] = lambda: dict(sorted(self.counters.items()))
+
+    async def close(self) -> None:
+        """Stop listening."""
+        self.shell.counters.pop(self.url, None)
+        if self._server is not None:
+            self._server.close()
+
+
+class _ServerEnd(asyncio.Protocol):
+    """One accepted connection."""
+
+    def __init__(self, server: TcpServer) -> None:
+        self._shell = server.shell
+        self._counters = server.counters
+        self._limits = server.shell.hub.limits
+        self._conn = server.shell.new_conn()
+        self._loop = asyncio.get_running_loop()
+        self._said_bye = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._limits.backlog_soft)
+        self._transport.pause_reading()
+        prepare_socket(self._transport)
+        self._machine = StreamConnection(now_ns(self._loop))
+        self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
+        peer = str(self._transport.get_extra_info("peername"))
+        self._counters["connections"] += 1
+        self._shell.open(self._conn, self, peer=peer, reliable=True)
+
+    def data_received(self, data: bytes) -> None:
+        self._counters["bytes_in"] += len(data)
+        self._step(BytesArrived(data))
+
+    def _step(self, event: Event) -> None:
+        packets = self._machine.packets_in
+        for output in self._machine.handle(event, now_ns(self._loop)):
+            match output:
+                case Deliver(message):
+                    self._shell.received(self._conn, message)
+                case Transmit(data):
+                    self._write(data)
+                case PeerLeft():
+                    self._said_bye = True
+                    self._transport.close()
+                case Failed(code, detail):
+                    self._counters[code] += 1
+                    self._shell.closed(self._conn, said=False)
+                    self.close(Goodbye(code, detail))
+                case Dropped(reason):
+                    self._counters[reason] += 1
+        self._counters["packets_in"] += self._machine.packets_in - packets
+        self._alarm.set(self._machine.deadline)
+
+    def admit(self) -> None:
+        self._transport.resume_reading()
+        self._alarm.set(self._machine.deadline)
+
+    def send(self, batches: list[Batch]) -> None:
+        self._counters["packets_out"] += sum(len(batch.messages) for batch in batches)
+        if len(batches) == 1:
+            self._write(batches[0].joined(STREAM_PAYLOAD))
+        else:
+            self._write(b"".join([batch.joined(STREAM_PAYLOAD) for batch in batches]))
+
+    def _write(self, data: bytes) -> None:
+        self._counters["bytes_out"] += len(data)
+        if self._transport.get_write_buffer_size() + len(data) > self._limits.backlog_hard:
+            self._counters["slow_consumer"] += 1
+            self._transport.abort()
+        else:
+            self._transport.write(data)
+
+    def pause_writing(self) -> None:
+        self._shell.step(Backlogged(self._conn))
+
+    def resume_writing(self) -> None:
+        self._shell.step(Relieved(self._conn))
+
+    def close(self, reason: Goodbye) -> None:
+        packet = encode_message(
+            encode_json(reason), message_id=0, max_payload=STREAM_PAYLOAD, packet_type=PacketType.ERROR
+        )
+        self._transport.write(b"".join(packet))
+        self._transport.close()
+        self._loop.call_later(LINGER_S, self._transport.abort)
+
+    def eof_received(self) -> None:
+        return None  # the peer has said all it will: asyncio closes our side too
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._alarm.set(None)
+        self._shell.closed(self._conn, said=self._said_bye)
+
+
+class TcpClient(asyncio.Protocol):
+    """A client's connection. Made anew for each attempt to connect."""
+
+    reliable = True
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
+        self._loop = asyncio.get_running_loop()
+        self._message_id = int.from_bytes(callbacks.entropy(4), "big")
+        self._over = False
+        self._outbox: list[bytes] = []
+
+    async def connect(self, address: Address, tls: ssl.SSLContext | None) -> None:
+        """Make the connection; `Connected` is stepped when it stands.
+
+        Raises:
+            OSError: nobody listens there, or it can't be reached.
+        """
+        hostname = address.host if tls else None
+        await self._loop.create_connection(
+            lambda: self,
+            address.host,
+            address.port,
+            ssl=tls,
+            server_hostname=hostname,
+            ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+        )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        prepare_socket(self._transport)
+        self._machine = StreamConnection(now_ns(self._loop))
+        self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
+        self._alarm.set(self._machine.deadline)
+        self._callbacks.step(Connected())
+
+    def data_received(self, data: bytes) -> None:
+        self._step(BytesArrived(data))
+
+    def _step(self, event: Event) -> None:
+        packets = self._machine.packets_in
+        for output in self._machine.handle(event, now_ns(self._loop)):
+            match output:
+                case Deliver(message):
+                    self._callbacks.received(message)
+                case Transmit(data):
+                    self._transport.write(data)
+                case PeerLeft():
+                    self._lost("the server said goodbye")
+                case Failed(_, detail):
+                    self._lost(detail)
+                case Dropped(reason):
+                    self._callbacks.counters[reason] += 1
+        self._callbacks.counters["packets_in"] += self._machine.packets_in - packets
+        self._alarm.set(self._machine.deadline)
+
+    def say(self, message: bytes, *, hello: bool) -> None:
+        """Send a message; what is said within one turn of the loop goes out as one write."""
+        self._message_id = (self._message_id + 1) % 2**32
+        packet_type = PacketType.HELLO if hello else PacketType.DATA
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox += encode_message(
+            message, message_id=self._message_id, max_payload=STREAM_PAYLOAD, packet_type=packet_type
+        )
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        if not self._over:
+            self._callbacks.counters["packets_out"] += len(outbox)
+            self._transport.write(b"".join(outbox))
+
+    def hang_up(self, *, said: bool) -> None:
+        """Close: with a goodbye and after what is on its way, or at once."""
+        if self._over:
+            return
+        if said:
+            self._flush()
+            self._over = True
+            self._transport.write(BYE)
+            self._transport.close()
+            self._loop.call_later(LINGER_S, self._transport.abort)
+        else:
+            self._over = True
+            self._transport.abort()
+
+    def cookie(self, cookie: str) -> None:
+        """A stream needs none: its handshake has shown where the peer is."""
+
+    def _lost(self, detail: str) -> None:
+        if not self._over:
+            self._over = True
+            self._transport.abort()
+            self._callbacks.step(Disconnected(detail))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._alarm.set(None)
+        if not self._over:
+            self._over = True
+            self._callbacks.step(Disconnected(str(exc) if exc else "the server closed the connection"))
+        self._callbacks.disconnected()
+
+
+def prepare_socket(transport: asyncio.Transport) -> None:
+    """Bound what the kernel holds for a slow reader. (A virtual loop has no sockets, and needs nothing.)"""
+    sock: Any = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

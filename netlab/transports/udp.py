@@ -1,0 +1,283 @@
+"""The chat over UDP: asyncio shells around `protocols.datagram_client` and `datagram_server`. No protocol in here."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+import ssl
+from collections import Counter
+from pathlib import Path
+from typing import Any, cast
+
+from netlab.chat.client_events import Connected, CookieArrived, Disconnected
+from netlab.chat.messages import Goodbye
+from netlab.protocols import datagram_client as client
+from netlab.protocols import datagram_server as server
+from netlab.protocols.connection import (
+    DATAGRAM_FRAGMENT,
+    Deliver,
+    Dropped,
+    Failed,
+    PeerLeft,
+    TimerFired,
+    Transmit,
+    pack,
+)
+from netlab.transports.alarm import Alarm, now_ns
+from netlab.transports.client_shell import Callbacks
+from netlab.transports.hub_shell import Batch, HubShell
+from netlab.transports.url import Address, format_host_port
+from netlab.units import MIB
+
+RECEIVE_BUFFER = 4 * MIB
+"""Asked of the kernel for the socket, bytes. Linux gives at most net.core.rmem_max: its default holds 92 datagrams of
+1200 B."""
+
+SEND_BUFFER_MOST = 1 * MIB
+"""Datagrams that asyncio may keep where the kernel takes no more, bytes; past it they are dropped and counted."""
+
+
+class UdpServer(asyncio.DatagramProtocol):
+    """One socket, all its clients."""
+
+    scheme = "udp"
+
+    def __init__(self, shell: HubShell) -> None:
+        self.counters: Counter[str] = Counter()
+        self.url = ""
+        self._shell = shell
+        self._loop = asyncio.get_running_loop()
+        self._machine = server.DatagramServer(
+            entropy=shell.entropy, new_conn=shell.new_conn, max_flows=shell.hub.limits.connections
+        )
+        self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
+
+    async def listen(self, address: Address) -> None:
+        """Bind; port 0 takes a free one.
+
+        Raises:
+            OSError: the address is in use, or not ours.
+        """
+        await self._loop.create_datagram_endpoint(lambda: self, local_addr=(address.host, address.port))
+        host, port = self._transport.get_extra_info("sockname")[:2]
+        self.url = f"udp://{format_host_port(host, port)}"
+        self._shell.counters[self.url] = self._count
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+        self._waiting = cast(asyncio.WriteTransport, transport).get_write_buffer_size
+        ask_for_receive_buffer(self._transport)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.counters["datagrams_in"] += 1
+        self.counters["bytes_in"] += len(data)
+        self._step(server.DatagramArrived(addr, data))
+
+    def error_received(self, exc: Exception) -> None:
+        """The kernel passes on what an ICMP message said of an earlier datagram, or refuses one that is too large."""
+        self.counters["socket_errors"] += 1
+
+    def _step(self, event: server.Event) -> None:
+        for output in self._machine.handle(event, now_ns(self._loop)):
+            match output:
+                case server.Transmit(address, data):
+                    self._sendto(data, address)
+                case server.Deliver(conn, message):
+                    self._shell.received(conn, message)
+                case server.FlowOpened(conn, address):
+                    self.counters["connections"] += 1
+                    self._shell.open(conn, _Flow(self, conn), peer=str(address), reliable=False, validated=True)
+                case server.FlowEnded(conn, said):
+                    self._shell.closed(conn, said=said)
+                case server.Dropped(reason):
+                    self.counters[reason] += 1
+        self._alarm.set(self._machine.deadline)
+
+    def _sendto(self, data: bytes, address: Any) -> None:
+        if self._waiting() > SEND_BUFFER_MOST:
+            self.counters["send_queue_full"] += 1
+            return
+        self.counters["datagrams_out"] += 1
+        self.counters["bytes_out"] += len(data)
+        self._transport.sendto(data, address)
+
+    def say(self, conn: int, batches: list[Batch]) -> None:
+        """Send what a turn holds for one client in as few datagrams as it fits."""
+        self.counters["packets_out"] += sum(len(batch.messages) for batch in batches)
+        if len(batches) == 1:
+            datagrams = batches[0].datagrams()
+        else:
+            datagrams = pack(itertools.chain.from_iterable(batch.packets(DATAGRAM_FRAGMENT) for batch in batches))
+        self._step(server.Say(conn, datagrams))
+
+    def hang_up(self, conn: int, reason: Goodbye) -> None:
+        """Tell one client why, and forget it."""
+        self._step(server.Hangup(conn, reason))
+
+    def _count(self) -> dict[str, Any]:
+        counts = {**self.counters, "packets_in": self._machine.packets_in}
+        drops = kernel_drops(self._transport)
+        if drops is not None:
+            counts["kernel_drops"] = drops
+        return dict(sorted(counts.items()))
+
+    async def close(self) -> None:
+        """Close the socket."""
+        self._shell.counters.pop(self.url, None)
+        self._alarm.set(None)
+        self._transport.close()
+
+
+class _Flow:
+    """The port of one client."""
+
+    __slots__ = ("_conn", "_server")
+
+    def __init__(self, server: UdpServer, conn: int) -> None:
+        self._server = server
+        self._conn = conn
+
+    def admit(self) -> None:
+        """Its cookie was good: it speaks already."""
+
+    def send(self, batches: list[Batch]) -> None:
+        self._server.say(self._conn, batches)
+
+    def close(self, reason: Goodbye) -> None:
+        self._server.hang_up(self._conn, reason)
+
+
+class UdpClient(asyncio.DatagramProtocol):
+    """A client's socket. Made anew for each attempt to connect."""
+
+    reliable = False
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
+        self._loop = asyncio.get_running_loop()
+        self._over = False
+        self._heard = False
+        self._outbox: list[bytes] = []
+        self._addresses: list[Any] = []
+        self._transport: asyncio.DatagramTransport | None = None
+        self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
+
+    async def connect(self, address: Address, tls: ssl.SSLContext | None) -> None:
+        """Open a socket towards the address; where its name means several, the next is tried when one refuses.
+
+        Raises:
+            OSError: the name has no address.
+        """
+        found = await self._loop.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+        self._addresses = [entry[4][:2] for entry in found]
+        await self._next_address()
+
+    async def _next_address(self) -> None:
+        entropy = self._callbacks.entropy
+        self._machine = client.DatagramClient(
+            hello_id=int.from_bytes(entropy(4), "big"), message_id=int.from_bytes(entropy(4), "big")
+        )
+        await self._loop.create_datagram_endpoint(lambda: self, remote_addr=self._addresses.pop(0))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+        ask_for_receive_buffer(self._transport)
+        self._callbacks.step(Connected())
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._heard = True
+        self._callbacks.counters["datagrams_in"] += 1
+        self._step(client.DatagramArrived(data))
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP message came back: on loopback and in a LAN this is how one learns that nobody listens."""
+        if not isinstance(exc, ConnectionRefusedError) or self._over:
+            self._callbacks.counters["socket_errors"] += 1
+        elif self._addresses and not self._heard:
+            self._retry = self._loop.create_task(self._next_address())
+        else:
+            self._lost("nobody listens there")
+
+    def _step(self, event: client.Event) -> None:
+        for output in self._machine.handle(event, now_ns(self._loop)):
+            match output:
+                case Transmit(data):
+                    self._callbacks.counters["datagrams_out"] += 1
+                    if self._transport is not None:
+                        self._transport.sendto(data)
+                case Deliver(message):
+                    self._callbacks.received(message)
+                case client.CookieArrived(cookie):
+                    self._callbacks.step(CookieArrived(cookie))
+                case PeerLeft():
+                    self._lost("the server said goodbye")
+                case Failed(_, detail):
+                    self._lost(detail)
+                case Dropped(reason):
+                    self._callbacks.counters[reason] += 1
+        self._alarm.set(self._machine.deadline)
+
+    def say(self, message: bytes, *, hello: bool) -> None:
+        """Send a message; what is said within one turn of the loop goes out in as few datagrams as it fits."""
+        if hello:
+            self._step(client.SayHello(message))
+            return
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox.append(message)
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        if outbox and not self._over:
+            self._step(client.Say(outbox))
+
+    def hang_up(self, *, said: bool) -> None:
+        """Close, with a goodbye or without."""
+        if said:
+            self._flush()
+            self._step(client.SayBye())
+        self._over = True
+        self._alarm.set(None)
+        if self._transport is not None:
+            self._transport.close()
+        else:
+            self._callbacks.disconnected()
+
+    def _lost(self, detail: str) -> None:
+        if not self._over:
+            self._over = True
+            self._alarm.set(None)
+            if self._transport is not None:
+                self._transport.close()
+            self._callbacks.step(Disconnected(detail))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._callbacks.disconnected()
+
+
+def ask_for_receive_buffer(transport: asyncio.DatagramTransport) -> None:
+    """A large one: a datagram that finds it full is lost. (A virtual loop has no sockets, and needs nothing.)"""
+    sock: Any = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+
+
+def kernel_drops(transport: asyncio.DatagramTransport) -> int | None:
+    """Datagrams that the kernel dropped because the socket's receive buffer was full; None where it does not tell.
+
+    Source: the last column of /proc/net/udp and /proc/net/udp6 (proc(5)), by the socket's inode.
+    """
+    sock: Any = transport.get_extra_info("socket")
+    if sock is None:
+        return None
+    inode = str(os.fstat(sock.fileno()).st_ino)
+    for table in (Path("/proc/net/udp"), Path("/proc/net/udp6")):
+        if not table.exists():
+            continue
+        for line in table.read_text().splitlines()[1:]:
+            columns = line.split()
+            if columns[9] == inode:
+                return int(columns[-1])
+    return None

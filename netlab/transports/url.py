@@ -1,0 +1,69 @@
+"""Transport URLs: `tcp://127.0.0.1:9000`, `udp://[::1]:9001`, `tls://chat.example:9000`."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from netlab.errors import NetlabError
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORTS = {"tcp": 9000, "tls": 9000, "udp": 9001}
+"""By scheme. tls is the tcp transport inside TLS."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a transport listens, or is reached. `str()` is the URL."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{format_host_port(self.host, self.port)}"
+
+
+class BadUrl(NetlabError, ValueError):
+    """Not the URL of a transport; the message shows a right one."""
+
+
+def parse_url(url: str) -> Address:
+    """The parts of a transport URL; the port may be left out.
+
+    Raises:
+        BadUrl: an unknown scheme, a port out of range, or no URL at all.
+
+    >>> str(parse_url("udp://localhost"))
+    'udp://localhost:9001'
+    """
+    example = f"such as tcp://{DEFAULT_HOST}:{DEFAULT_PORTS['tcp']}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise BadUrl(f"{url!r} is not a URL ({error}): write one {example}") from None
+    if parts.scheme not in DEFAULT_PORTS:
+        known = ", ".join(f"{scheme}://" for scheme in DEFAULT_PORTS)
+        raise BadUrl(f"{url!r} does not begin with one of {known}: write one {example}")
+    if not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise BadUrl(f"{url!r} is not scheme://host:port: write one {example}")
+    return Address(parts.scheme, parts.hostname, DEFAULT_PORTS[parts.scheme] if port is None else port)
+
+
+def parse_host_port(text: str, scheme: str) -> Address:
+    """`127.0.0.1:9000`, `[::1]:9000`, `:9000`, `9000` or `host` as the address of a transport.
+
+    Raises:
+        BadUrl: as `parse_url`.
+    """
+    if text.isdecimal():
+        text = f"{DEFAULT_HOST}:{text}"
+    elif text.startswith(":"):
+        text = f"{DEFAULT_HOST}{text}"
+    return parse_url(f"{scheme}://{text}")
+
+
+def format_host_port(host: str, port: int) -> str:
+    """`host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
