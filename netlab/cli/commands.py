@@ -1,0 +1,81 @@
+"""The table of commands, and a click group that imports a command's file only when it is invoked."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import click
+
+import netlab as package
+
+
+class Entry(NamedTuple):
+    """Where a command is (`module:attribute`), and its line in `netlab --help`."""
+
+    where: str
+    help: str
+
+
+COMMANDS = {
+    "demo": Entry(
+        "netlab.cli.demo:command", "The same chat over TCP and UDP, captured live and taken apart. Start here."
+    ),
+    "doctor": Entry("netlab.cli.doctor:command", "What this machine can do, and how to get what is missing."),
+    "guarantees": Entry("netlab.cli.guarantees:command", "What each transport promises, proved or shown missing."),
+    "tcp-chat": Entry("netlab.cli.chat:tcp_chat", "Chat over TCP: join, or host where nobody does."),
+    "udp-chat": Entry("netlab.cli.chat:udp_chat", "Chat over UDP: join, or host where nobody does."),
+    "serve": Entry("netlab.cli.serve:command", "Host one chat over TCP and UDP."),
+    "stats": Entry("netlab.cli.stats:command", "Counters of a running server."),
+    "capture": Entry("netlab.cli.capture:command", "Run a command and capture what it sends, without root."),
+    "layers": Entry("netlab.cli.layers:command", "The packets of a capture, by layer, field and byte."),
+}
+"""In the order that `netlab --help` shows."""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and help line; their files are imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].where.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"there is no command {args[0]!r}{suggestion(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def suggestion(typed: str, known: Iterable[str]) -> str:
+    """`: did you mean tcp-chat?`, or nothing where nothing known is near."""
+    import difflib  # here, because `netlab --help` has no use for it
+
+    near = difflib.get_close_matches(typed, list(known), n=1, cutoff=0.5)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(package.__version__, message="netlab %(version)s")
+@click.pass_context
+def netlab(ctx: click.Context) -> None:
+    """A teaching lab for TCP and UDP: one chat over many transports, captured live, every byte explained."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
