@@ -33,27 +33,27 @@ from netlab.chat.limits import ChatLimits
 from netlab.chat.messages import Goodbye
 from netlab.chat.store import Forget, MemoryStore, Store
 from netlab.packets.packet import PacketType
-from netlab.protocols.connection import DATAGRAM_FRAGMENT, encode_message, pack
+from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encode_message, pack
 from netlab.transports.alarm import Alarm, now_ns
 
 
 class Batch:
-    """What one turn says to the same recipients: encoded packets, joined at most once for each kind of transport."""
+    """What one turn says to the same recipients: encoded packets, put together at most once for each kind of transport."""
 
-    __slots__ = ("_datagrams", "_joined", "messages", "recipients", "skip")
+    __slots__ = ("_datagrams", "_stream", "messages", "recipients", "skip")
 
     def __init__(self, recipients: tuple[int, ...], skip: int | None) -> None:
         self.recipients = recipients
         self.skip = skip
         self.messages: list[tuple[int, bytes]] = []
-        self._joined: dict[int, bytes] = {}
+        self._stream: bytes | None = None
         self._datagrams: list[bytes] | None = None
 
-    def joined(self, max_payload: int) -> bytes:
-        """All packets back to back, for a stream."""
-        if max_payload not in self._joined:
-            self._joined[max_payload] = b"".join(self.packets(max_payload))
-        return self._joined[max_payload]
+    def stream(self) -> bytes:
+        """All packets back to back."""
+        if self._stream is None:
+            self._stream = b"".join(self.packets(STREAM_PAYLOAD))
+        return self._stream
 
     def datagrams(self) -> list[bytes]:
         """All packets in as few datagrams as they fit, still without a session token."""

@@ -130,11 +130,12 @@ class _ServerEnd(asyncio.Protocol):
         self._alarm.set(self._machine.deadline)
 
     def send(self, batches: list[Batch]) -> None:
-        self._counters["packets_out"] += sum(len(batch.messages) for batch in batches)
         if len(batches) == 1:
-            self._write(batches[0].joined(STREAM_PAYLOAD))
+            self._counters["packets_out"] += len(batches[0].messages)
+            self._write(batches[0].stream())
         else:
-            self._write(b"".join([batch.joined(STREAM_PAYLOAD) for batch in batches]))
+            self._counters["packets_out"] += sum([len(batch.messages) for batch in batches])
+            self._write(b"".join([batch.stream() for batch in batches]))
 
     def _write(self, data: bytes) -> None:
         self._counters["bytes_out"] += len(data)
