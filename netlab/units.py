@@ -71,15 +71,17 @@ def parse_probability(text: str) -> float:
 
 
 def format_duration(duration: Ns) -> str:
-    """The shortest of `12ns`, `3.5us`, `20ms`, `1.5s` that keeps four significant digits.
+    """The shortest of `12ns`, `3.5us`, `20ms`, `1.5s` that keeps four significant digits; whole seconds from 1000 s on.
 
-    >>> [format_duration(d) for d in (0, 12, 3_500, 20 * MS, 90 * S)]
-    ['0s', '12ns', '3.5us', '20ms', '90s']
+    >>> [format_duration(d) for d in (0, 12, 3_500, 20 * MS, 90 * S, 86_400 * S)]
+    ['0s', '12ns', '3.5us', '20ms', '90s', '86400s']
     """
     if duration == 0:
         return "0s"
     units = (("s", S), ("ms", MS), ("us", US), ("ns", 1))
     unit, scale = next((unit, scale) for unit, scale in units if abs(duration) >= scale)
+    if abs(duration) >= 1000 * S:
+        return f"{duration / S:.0f}s"  # with four digits 86400 would be 8.64e+04, which does not read back
     return f"{duration / scale:.4g}{unit}"
 
 
