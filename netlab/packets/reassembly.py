@@ -21,6 +21,11 @@ NEVER: Ns = 2**63
 FRAGMENT_OVERHEAD = 96
 """Bytes charged for each stored fragment beside its payload: what the interpreter spends on keeping it."""
 
+MESSAGE_OVERHEAD = 320
+PLACE_OVERHEAD = 8
+"""Bytes charged for each unfinished message, and for each of its fragments' places: a peer that opens messages of 256
+fragments with an empty last one makes us keep 2 KiB each."""
+
 
 class Arrived(msgspec.Struct, frozen=True):
     """A packet came from `peer`: whatever tells senders apart, such as an address with a session token."""
@@ -77,7 +82,7 @@ class _Unfinished:
         self.fragments: list[bytes | None] = [None] * count
         self.missing = count
         self.size = 0  # payload bytes
-        self.charged = 0  # payload bytes and overhead, as counted against the quotas
+        self.charged = MESSAGE_OVERHEAD + PLACE_OVERHEAD * count  # with the fragments', as counted against the quotas
 
 
 class Reassembler:
@@ -93,7 +98,7 @@ class Reassembler:
     def __init__(self, limits: ReassemblyLimits | None = None) -> None:
         self.limits = limits or ReassemblyLimits()
         self.memory = 0
-        """Bytes held for unfinished messages, with the overhead of each fragment."""
+        """Bytes held for unfinished messages, with the overhead of each message and fragment."""
         self._unfinished: dict[_Key, _Unfinished] = {}  # in order of the first fragment, so of expiry
         self._quotas: dict[Hashable, _Quota] = {}
         self._first_expires: Ns = NEVER  # never later than the first message's; earlier costs one look
@@ -179,6 +184,8 @@ class Reassembler:
             quota.messages += 1
             self._first_expires = min(self._first_expires, now + self.limits.timeout)
             message = self._unfinished[key] = _Unfinished(packet.count, now + self.limits.timeout, quota)
+            quota.memory += message.charged
+            self.memory += message.charged
             return message
         outputs.append(Dropped(*key, reason))
         return None
