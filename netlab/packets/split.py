@@ -30,7 +30,7 @@ def split(
     [(0, 3, b'he'), (1, 3, b'll'), (2, 3, b'o')]
     """
     size = len(message)
-    if size <= max_payload <= MAX_PAYLOAD and size <= max_message:
+    if size <= max_payload <= MAX_PAYLOAD and size <= max_message and max_payload:
         return [Packet(message, message_id)]
     if not 1 <= max_payload <= MAX_PAYLOAD:
         raise LocalProtocolError(f"max_payload {max_payload} is not in 1 to {MAX_PAYLOAD}", rule="netlab packet header")
