@@ -117,6 +117,7 @@ class HubShell:
         self._outbox: dict[int, list[Batch]] = {}
         self._open_batch: Batch | None = None
         self._flush_due = False
+        self._left: asyncio.Future[None] | None = None
         self.drops: Counter[str] = Counter()
 
     def new_conn(self) -> int:
@@ -137,6 +138,8 @@ class HubShell:
         if self._ports.pop(conn, None) is not None:
             self._outbox.pop(conn, None)
             self.step(Closed(conn, said))
+            if self._left is not None and not self._left.done():
+                self._left.set_result(None)
 
     def step(self, event: Event) -> None:
         """Hand the hub an event and carry out what it asks; what is to be sent waits for the end of this turn."""
@@ -197,6 +200,12 @@ class HubShell:
 
     def _timer_fired(self) -> None:
         self.step(TimerFired())
+
+    async def emptied(self) -> None:
+        """Wait until no connection is left."""
+        while self._ports:
+            self._left = self._loop.create_future()
+            await self._left
 
     async def close(self) -> None:
         """Tell everybody that the server closes."""

@@ -88,7 +88,6 @@ class _ServerEnd(asyncio.Protocol):
         self._limits = server.shell.hub.limits
         self._conn = server.shell.new_conn()
         self._loop = asyncio.get_running_loop()
-        self._said_bye = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -114,7 +113,7 @@ class _ServerEnd(asyncio.Protocol):
                 case Transmit(data):
                     self._write(data)
                 case PeerLeft():
-                    self._said_bye = True
+                    self._shell.closed(self._conn, said=True)
                     self._transport.close()
                 case Failed(code, detail):
                     self._counters[code] += 1
@@ -164,7 +163,7 @@ class _ServerEnd(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._alarm.set(None)
-        self._shell.closed(self._conn, said=self._said_bye)
+        self._shell.closed(self._conn, said=False)
 
 
 class TcpClient(asyncio.Protocol):
@@ -240,14 +239,15 @@ class TcpClient(asyncio.Protocol):
             self._transport.write(b"".join(outbox))
 
     def hang_up(self, *, said: bool) -> None:
-        """Close: with a goodbye and after what is on its way, or at once."""
+        """Close: with a goodbye, after what is on its way in both directions; or at once."""
         if self._over:
             return
         if said:
             self._flush()
             self._over = True
             self._transport.write(BYE)
-            self._transport.close()
+            if self._transport.can_write_eof():  # our FIN; the server's follows when it has read the goodbye
+                self._transport.write_eof()
             self._loop.call_later(LINGER_S, self._transport.abort)
         else:
             self._over = True

@@ -1,0 +1,180 @@
+"""What the demo tells of a capture: how many packets, what each was for, and how many bytes of each layer they took."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections import Counter
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from netlab.capture.live import Unavailable, capture_command
+from netlab.chat.messages import Emit, Message, decode_client_message, decode_hub_message
+from netlab.course.demo_chat import Played, play
+from netlab.errors import DecodeError
+from netlab.packets import ethernet, ipv4, tcp, udp
+from netlab.packets.capture_file import read_records
+from netlab.packets.packet import HEADER_LEN, SESSION_LEN, Packet, PacketType, decode_first
+from netlab.packets.reassembly import Arrived, Reassembler, Whole
+from netlab.protocols.datagram_client import DATAGRAM_LIMITS
+
+SCHEMES = ("tcp", "udp")
+
+
+class Episode(msgspec.Struct, frozen=True):
+    """One chat and its capture; `recorded` says why the capture is not of this chat but one shipped with the package."""
+
+    played: Played
+    capture: Path
+    recorded: str = ""
+
+
+class Fragment(msgspec.Struct, frozen=True):
+    """One packet of the long message: which frame, its place, and its payload's bytes."""
+
+    frame: int
+    index: int
+    count: int
+    size: int
+
+
+class Traffic(msgspec.Struct, kw_only=True):
+    """A capture's packets, counted.
+
+    Attributes:
+        frames: packets of the capture.
+        purposes: frames by what they are for: `opening`, `closing`, `acknowledging` (nothing else in it), `handshake`
+            (netlab's hello, cookie and ack), `chat`.
+        layers: bytes by layer, from the outside in; the last is what people wrote.
+        payload: bytes that TCP or UDP carried.
+        packets: netlab packets in them.
+        greeting: number of the first frame with the demo's greeting.
+        largest: the cut message with the most packets.
+    """
+
+    frames: int = 0
+    purposes: Counter[str] = msgspec.field(default_factory=Counter)
+    layers: Counter[str] = msgspec.field(default_factory=Counter)
+    payload: int = 0
+    packets: int = 0
+    greeting: int | None = None
+    largest: list[Fragment] = []
+
+
+LAYERS = ("Ethernet", "IPv4", "TCP", "UDP", "netlab packet", "chat event", "text")
+
+
+def capture_chats(directory: Path) -> list[Episode]:
+    """Play the chat over each transport, captured live into `directory`; or, where no live capture can be had, play it
+    all the same and take the recorded captures that are shipped with the package."""
+    episodes = []
+    for scheme in SCHEMES:
+        file = directory / f"chat-{scheme}.pcapng"
+        try:
+            with tempfile.TemporaryFile() as output:
+                command = [sys.executable, "-m", "netlab.course.demo_chat", scheme]
+                capture_command(command, file, force=True, stdout=output)
+                output.seek(0)
+                episodes.append(Episode(msgspec.json.decode(output.read(), type=Played), file))
+        except Unavailable as error:
+            file.write_bytes(recorded(scheme))
+            episodes.append(Episode(asyncio.run(play(scheme)), file, str(error)))
+    return episodes
+
+
+def recorded(scheme: str) -> bytes:
+    """The recorded capture of the demo's chat over `tcp` or `udp`."""
+    return resources.files("netlab.capture").joinpath("recorded", f"chat-{scheme}.pcapng").read_bytes()
+
+
+def read_traffic(capture: Path) -> Traffic:
+    """Count a capture of the demo's chat (Ethernet, IPv4, TCP or UDP).
+
+    Raises:
+        CaptureError: not a capture.
+        DecodeError: packets in it that the demo did not send.
+    """
+    traffic = Traffic()
+    streams: dict[tuple[Any, ...], bytes] = {}
+    box = Reassembler(DATAGRAM_LIMITS)
+    fragments: dict[tuple[Any, int], list[Fragment]] = {}
+    for record in read_records(capture.read_bytes()):
+        traffic.frames += 1
+        ip = ipv4.decode(ethernet.decode(record.data).payload, verify=False)
+        traffic.layers["Ethernet"] += 14
+        traffic.layers["IPv4"] += 20 + len(ip.options)
+        if ip.protocol == tcp.PROTOCOL:
+            segment = tcp.decode(ip.payload, ip.source, ip.destination, verify=False)
+            flow = (ip.source, segment.source_port, ip.destination, segment.destination_port)
+            payload, purpose = segment.payload, _purpose(segment)
+            traffic.layers["TCP"] += len(ip.payload) - len(payload)
+            data = streams.pop(flow, b"") + payload
+            packets, streams[flow] = _packets(data)
+        else:
+            datagram = udp.decode(ip.payload, ip.source, ip.destination, verify=False)
+            flow = (ip.source, datagram.source_port, ip.destination, datagram.destination_port)
+            payload = datagram.payload
+            traffic.layers["UDP"] += 8
+            packets, rest = _packets(payload)
+            if rest:
+                raise DecodeError("a datagram ends within a packet", rule="netlab packet", field="payload", offset=0)
+            purpose = "chat" if packets[0].type not in _HANDSHAKE else "handshake"
+        traffic.purposes[purpose] += 1
+        traffic.payload += len(payload)
+        if traffic.greeting is None and b"Can everybody hear me?" in payload:
+            traffic.greeting = record.number
+        for packet in packets:
+            _count_packet(traffic, packet)
+            if packet.count > 1:
+                fragment = Fragment(record.number, packet.index, packet.count, len(packet.payload))
+                fragments.setdefault((flow, packet.message_id), []).append(fragment)
+            for output in box.handle(Arrived(flow, packet), 0):
+                if isinstance(output, Whole):
+                    _count_text(traffic, output.message)
+    traffic.largest = max(fragments.values(), key=len, default=[])
+    return traffic
+
+
+_HANDSHAKE = (PacketType.HELLO, PacketType.COOKIE, PacketType.ACK)
+
+
+def _purpose(segment: tcp.TcpSegment) -> str:
+    if tcp.TcpFlags.SYN in segment.flags:
+        return "opening"
+    if tcp.TcpFlags.FIN in segment.flags or tcp.TcpFlags.RST in segment.flags:
+        return "closing"
+    if not segment.payload:
+        return "acknowledging"
+    return "chat"
+
+
+def _packets(data: bytes) -> tuple[list[Packet], bytes]:
+    """The whole packets that `data` begins with, and what is left."""
+    packets, at = [], 0
+    while len(data) - at >= HEADER_LEN and len(data) - at >= HEADER_LEN + int.from_bytes(data[at + 4 : at + 6], "big"):
+        packet, at = decode_first(data, at)
+        packets.append(packet)
+    return packets, data[at:]
+
+
+def _count_packet(traffic: Traffic, packet: Packet) -> None:
+    traffic.packets += 1
+    traffic.layers["netlab packet"] += HEADER_LEN + (SESSION_LEN if packet.session is not None else 0)
+    traffic.layers["chat event"] += len(packet.payload)
+
+
+def _count_text(traffic: Traffic, message: bytes) -> None:
+    """Move what somebody wrote from the event that carries it to the text."""
+    for decode in (decode_client_message, decode_hub_message):
+        try:
+            event = decode(message)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        if isinstance(event, Emit | Message):
+            text = sum(len(argument.encode()) for argument in event.args if isinstance(argument, str))
+            traffic.layers["chat event"] -= text
+            traffic.layers["text"] += text
