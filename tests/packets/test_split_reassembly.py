@@ -283,6 +283,20 @@ def test_what_is_charged_is_what_is_kept(payload: bytes) -> None:
     assert kept < 1.3 * box.memory
 
 
+def test_nothing_is_kept_for_peers_that_have_finished() -> None:
+    box = Reassembler(ReassemblyLimits(min_fragment=0, finished_ids=1))
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for peer in range(2000):
+            for packet in split(b"abcd", message_id=1, max_payload=2):
+                box.handle(Arrived(peer, packet), 0)
+        kept = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert kept < 10_000
+
+
 # Time
 
 
