@@ -9,7 +9,9 @@ import itertools
 import ssl
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, TypeVar
+
+import msgspec
 
 from netlab.chat import messages as m
 from netlab.chat.client import ChatClient
@@ -31,7 +33,7 @@ from netlab.chat.client_events import (
     Transmit,
 )
 from netlab.chat.limits import EMIT_WAIT
-from netlab.errors import ConnectionEnded, DeadlineExpired, Refused
+from netlab.errors import ConnectionEnded, DeadlineExpired, Refused, RemoteProtocolError
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.url import Address
 from netlab.units import MS, Ns
@@ -39,8 +41,26 @@ from netlab.units import MS, Ns
 DIAL_S = 10.0
 """How long making a connection may take, s."""
 
+ROWS_MOST = 20_000
+"""Rows of an answer that comes in pages: more than any hub's default limits give."""
+
 EVENTS_WAITING = 10_000
 """Events kept for a user who does not read `events()`; past it the oldest go, counted as `unread`."""
+
+
+class _Member(TypedDict):
+    name: str
+    sid: str
+    here: bool
+
+
+class _Room(TypedDict):
+    room: str
+    members: int
+
+
+class _Found(TypedDict):
+    sid: str
 
 
 class Callbacks(Protocol):
@@ -135,6 +155,11 @@ class Chat:
         return sorted(room for room in self._machine.rooms if room != self.sid)
 
     @property
+    def max_message(self) -> int:
+        """The largest event that the hub takes, bytes of its arguments as JSON."""
+        return self._machine.max_message
+
+    @property
     def missing(self) -> int:
         """Events that others in these rooms had and this client did not (yet)."""
         return self._machine.missing
@@ -225,11 +250,11 @@ class Chat:
 
     async def who(self, room: str) -> list[dict[str, Any]]:
         """The members of a room this client is in: `name`, `sid`, and `here`, which is false while one is cut off."""
-        return await self._pages("members", "name", lambda after: m.Who(0, room, after))
+        return await self._pages("members", "name", _Member, lambda after: m.Who(0, room, after))
 
     async def list_rooms(self) -> list[dict[str, Any]]:
         """The rooms of the hub: `room` and its number of `members`."""
-        return await self._pages("rooms", "room", lambda after: m.Rooms(0, after))
+        return await self._pages("rooms", "room", _Room, lambda after: m.Rooms(0, after))
 
     async def find(self, name: str) -> str:
         """The sid of somebody who shares a room with this client.
@@ -237,20 +262,24 @@ class Chat:
         Raises:
             Refused: `no_such_name`.
         """
-        return str((await self._done(m.Find(0, name))).data["sid"])
+        return _shaped((await self._done(m.Find(0, name))).data, _Found)["sid"]
 
     async def stats(self) -> dict[str, Any]:
         """The counters of the running server."""
-        data: dict[str, Any] = (await self._done(m.Stats(0))).data
-        return data
+        return _shaped((await self._done(m.Stats(0))).data, dict[str, Any])
 
-    async def _pages(self, key: str, order: str, ask: Callable[[str], m.Operation]) -> list[dict[str, Any]]:
+    async def _pages(self, key: str, order: str, row: Any, ask: Callable[[str], m.Operation]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
+        after = ""
         while True:
-            data = (await self._done(ask(rows[-1][order] if rows else ""))).data
-            rows += data[key]
-            if not data["more"]:
+            data = _shaped((await self._done(ask(after))).data, dict[str, Any])
+            page: list[dict[str, Any]] = _shaped(data.get(key), list[row])
+            rows += page
+            if data.get("more") is not True:
                 return rows
+            if not page or page[-1][order] <= after or len(rows) > ROWS_MOST:
+                raise _senseless(f"its pages of {key} do not come to an end")
+            after = page[-1][order]
 
     # Operations
 
@@ -402,6 +431,23 @@ class _OneConnection:
 
     def disconnected(self) -> None:
         self.gone.set()
+
+
+_T = TypeVar("_T")
+
+
+def _shaped(data: Any, shape: type[_T]) -> _T:
+    """The data of a hub's answer, which is only the server's word, as what it has to be."""
+    try:
+        return msgspec.convert(data, shape)
+    except msgspec.ValidationError as error:
+        raise _senseless(str(error)) from None
+
+
+def _senseless(detail: str) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"the server's answer makes no sense: {detail}", rule="chat.messages.Result.data", code="malformed"
+    )
 
 
 def _names(to: str | list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +22,11 @@ _RELIABLE = {"tcp": True, "tls": True, "udp": False}
 
 
 class CannotListen(NetlabError):
-    """The address is taken, or is not one of this machine's."""
+    """The address is taken, or is not one of this machine's; `taken` tells which."""
+
+    def __init__(self, message: str, *, taken: bool = False) -> None:
+        super().__init__(message)
+        self.taken = taken
 
 
 @asynccontextmanager
@@ -90,7 +95,9 @@ async def serve(
     try:
         await server.listen(address)
     except OSError as error:
-        raise CannotListen(f"cannot listen at {address}: {error.strerror or error}") from None
+        taken = error.errno == errno.EADDRINUSE
+        why = "the port is taken" if taken else error.strerror or error
+        raise CannotListen(f"cannot listen at {address}: {why}", taken=taken) from None
     try:
         yield server
     finally:
