@@ -25,6 +25,7 @@ lab: .venv/.lab  ## JupyterLab on the notebooks
 bench: .venv/.bench  ## the benchmarks, each printing ratios against its peers
 	$(BIN)/python benchmarks/packets.py
 	$(BIN)/python benchmarks/fanout.py
+	$(BIN)/python benchmarks/storm.py
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

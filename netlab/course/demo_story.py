@@ -26,7 +26,7 @@ SCHEMES = ("tcp", "udp")
 
 
 class Episode(msgspec.Struct, frozen=True):
-    """One chat and its capture; `recorded` says why the capture is not of this chat but one shipped with the package."""
+    """One chat and its capture. `recorded` says why the capture is one shipped with the package, if it is."""
 
     played: Played
     capture: Path
@@ -68,22 +68,22 @@ class Traffic(msgspec.Struct, kw_only=True):
 LAYERS = ("Ethernet", "IPv4", "TCP", "UDP", "netlab packet", "chat event", "text")
 
 
-def capture_chats(directory: Path) -> list[Episode]:
-    """Play the chat over each transport, captured live into `directory`; or, where no live capture can be had, play it
-    all the same and take the recorded captures that are shipped with the package."""
-    episodes = []
-    for scheme in SCHEMES:
-        file = directory / f"chat-{scheme}.pcapng"
-        try:
-            with tempfile.TemporaryFile() as output:
-                command = [sys.executable, "-m", "netlab.course.demo_chat", scheme]
-                capture_command(command, file, force=True, stdout=output)
-                output.seek(0)
-                episodes.append(Episode(msgspec.json.decode(output.read(), type=Played), file))
-        except Unavailable as error:
-            file.write_bytes(recorded(scheme))
-            episodes.append(Episode(asyncio.run(play(scheme)), file, str(error)))
-    return episodes
+def capture_chat(scheme: str, file: Path) -> Episode:
+    """Play the chat over `tcp` or `udp`, captured live into `file`. Where no live capture can be had, play it all the
+    same, and put the recorded capture there that is shipped with the package.
+
+    Raises:
+        CaptureError: the file cannot be written.
+    """
+    try:
+        with tempfile.TemporaryFile() as output:
+            command = [sys.executable, "-m", "netlab.course.demo_chat", scheme]
+            capture_command(command, file, force=True, stdout=output)
+            output.seek(0)
+            return Episode(msgspec.json.decode(output.read(), type=Played), file)
+    except Unavailable as error:
+        file.write_bytes(recorded(scheme))
+        return Episode(asyncio.run(play(scheme)), file, str(error))
 
 
 def recorded(scheme: str) -> bytes:
