@@ -16,6 +16,7 @@ from netlab.chat.bucket import Bucket
 from netlab.chat.limits import DEAD_AFTER
 from netlab.chat.messages import Goodbye, Hello, decode_client_message, encode_json
 from netlab.errors import DecodeError
+from netlab.packets.limits import ReassemblyLimits
 from netlab.packets.packet import HEADER_LEN, Packet, PacketType, decode_all, encode, with_session
 from netlab.packets.reassembly import Arrived, Reassembler, Whole
 from netlab.packets.reassembly import TimerFired as ReassemblyTimer
@@ -110,9 +111,17 @@ class DatagramServer:
         entropy: `entropy(n)` gives n bytes that can't be guessed: the cookies' key and the session tokens.
         new_conn: gives the next connection's number.
         max_flows: connections at most; who comes then is told `server_full`.
+        reassembly: the bounds of messages in several datagrams.
     """
 
-    def __init__(self, *, entropy: Callable[[int], bytes], new_conn: Callable[[], int], max_flows: int) -> None:
+    def __init__(
+        self,
+        *,
+        entropy: Callable[[int], bytes],
+        new_conn: Callable[[], int],
+        max_flows: int,
+        reassembly: ReassemblyLimits = DATAGRAM_LIMITS,
+    ) -> None:
         self.packets_in = 0
         self._entropy = entropy
         self._new_conn = new_conn
@@ -122,7 +131,7 @@ class DatagramServer:
         self._by_conn: dict[int, _Flow] = {}
         self._by_hello: dict[tuple[Hashable, int], _Flow] = {}
         self._pacing: dict[int, _Flow] = {}
-        self._reassembler = Reassembler(DATAGRAM_LIMITS)
+        self._reassembler = Reassembler(reassembly)
         self._resets: Bucket | None = None
 
     @property

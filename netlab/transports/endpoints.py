@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from netlab.chat.client import ChatClient
 from netlab.chat.limits import RESUME_WINDOW, ChatLimits
 from netlab.errors import NetlabError
+from netlab.packets.limits import ReassemblyLimits
+from netlab.protocols.datagram_client import DATAGRAM_LIMITS
 from netlab.transports.client_shell import Callbacks, Chat, ClientEnd
 from netlab.transports.hub_shell import HubShell
 from netlab.transports.tcp import TcpClient, TcpServer
@@ -74,6 +76,7 @@ async def serve(
     limits: ChatLimits | None = None,
     token: str = "",
     tls: ssl.SSLContext | None = None,
+    reassembly: ReassemblyLimits = DATAGRAM_LIMITS,
 ) -> AsyncIterator[TcpServer | UdpServer]:
     """Host a chat, or add a transport to a hub.
 
@@ -82,6 +85,7 @@ async def serve(
         hub: the hub to attach to. Without one, this server has its own, with `limits` and `token`, and closes it at
             the end.
         tls: for `tls://`: a context with the server's certificate, as `server_tls` makes it.
+        reassembly: over `udp://`: the bounds of messages in several datagrams.
 
     Raises:
         BadUrl: not the URL of a transport.
@@ -91,7 +95,10 @@ async def serve(
     shell = hub or HubShell(limits=limits, token=token)
     if address.scheme == "tls" and tls is None:
         raise CannotListen("tls:// needs a certificate: pass tls=server_tls(cert, key)")
-    server = UdpServer(shell) if address.scheme == "udp" else TcpServer(shell, tls if address.scheme == "tls" else None)
+    if address.scheme == "udp":
+        server: TcpServer | UdpServer = UdpServer(shell, reassembly)
+    else:
+        server = TcpServer(shell, tls if address.scheme == "tls" else None)
     try:
         await server.listen(address)
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from netlab.chat.client_events import Connected, CookieArrived, Disconnected
 from netlab.chat.messages import Goodbye
+from netlab.packets.limits import ReassemblyLimits
 from netlab.protocols import datagram_client as client
 from netlab.protocols import datagram_server as server
 from netlab.protocols.connection import (
@@ -44,13 +45,16 @@ class UdpServer(asyncio.DatagramProtocol):
 
     scheme = "udp"
 
-    def __init__(self, shell: HubShell) -> None:
+    def __init__(self, shell: HubShell, reassembly: ReassemblyLimits) -> None:
         self.counters: Counter[str] = Counter()
         self.url = ""
         self._shell = shell
         self._loop = asyncio.get_running_loop()
         self._machine = server.DatagramServer(
-            entropy=shell.entropy, new_conn=shell.new_conn, max_flows=shell.hub.limits.connections
+            entropy=shell.entropy,
+            new_conn=shell.new_conn,
+            max_flows=shell.hub.limits.connections,
+            reassembly=reassembly,
         )
         self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
 
