@@ -46,6 +46,15 @@ from netlab.chat.store import Forget, Store, Stored
 from netlab.units import MS, Ns
 
 
+class _Storing(msgspec.Struct, frozen=True):
+    """An event that waits for its numbers, and the operation it comes of (none where a session ended)."""
+
+    session: Session
+    operation: m.Join | m.Leave | m.Emit | None
+    event: m.RoomEvent
+    rooms: list[Room]
+
+
 class Hub:
     """Everything the server of a chat knows and decides.
 
@@ -77,7 +86,7 @@ class Hub:
         self._rooms: dict[str, Room] = {}
         self._public_rooms = 0
         self._history = History(per_room=self.limits.history, total_bytes=self.limits.history_bytes)
-        self._storing: dict[int, tuple[Session, m.Join | m.Leave | m.Emit | None, m.RoomEvent]] = {}
+        self._storing: dict[int, _Storing] = {}
         self._next_ref = 0
         self._questions = Questions(self.limits)
         self._cut_off: OrderedDict[str, Ns] = OrderedDict()  # sid -> when its resume window ends
@@ -189,6 +198,8 @@ class Hub:
             self._rooms[name].changed()
 
     def _end(self, session: Session, reason: Literal["quit", "lost"], now: Ns) -> None:
+        session.conn, session.ended = None, reason
+        session.held.clear()
         del self._sessions[session.sid], self._names[session.name]
         self._cut_off.pop(session.sid, None)
         for name in session.rooms:
@@ -215,7 +226,7 @@ class Hub:
 
     def _hello(self, connection: Connection, hello: m.Hello, now: Ns) -> None:
         if connection.session is not None:  # over udp a hello is repeated until its welcome arrives
-            self._welcome(connection.session, connection.conn, resumed=False)
+            self._welcome(connection.session, connection.conn, resumed=connection.resumed)
             return
         code, detail, session = self._admit_session(connection, hello, now)
         if code:
@@ -234,6 +245,7 @@ class Hub:
             return "bad_token", "present the server's token with --token", None
         resumable = self._resumable(hello.resume)
         if resumable is not None and hello.resume is not None:
+            connection.resumed = True
             self._resume(resumable, connection.conn, hello.resume.seen)
             return "", "", resumable
         if not hello.name:
@@ -257,7 +269,8 @@ class Hub:
         session = Session(self._token_text(), self._token_text(), name, connection.conn, reliable=connection.reliable)
         if self.limits.message_rate:
             session.messages = Bucket(self.limits.message_rate, self.limits.message_burst, now)
-            session.bytes = Bucket(self.limits.byte_rate, self.limits.byte_rate + ENVELOPE, now)
+            largest = max(self.limits.byte_rate, self.limits.message) + ENVELOPE  # one message always fits
+            session.bytes = Bucket(self.limits.byte_rate, largest, now)
         self._sessions[session.sid] = self._names[name] = session
         own = self._rooms[session.sid] = Room(session.sid, own=True)
         own.members[session.sid] = session
@@ -321,6 +334,7 @@ class Hub:
         else:
             self._drop_connection(conn)
             self._refuse(conn, "hello_first")
+            self._turn_doorway(now)
 
     def _malformed(self, connection: Connection, detail: str, now: Ns) -> None:
         """Counted, and told to the sender, unless it sends too many of them."""
@@ -344,19 +358,25 @@ class Hub:
             self.counters["repeated_operations"] += 1
             self._to(session, session.results[op])
             return
+        if not best_effort and op in session.pending:
+            return  # its result comes when it is stored
         if session.reliable:
-            if op <= session.last_op:
-                if all(op != waiting.op for s, waiting, _ in self._storing.values() if s is session and waiting):
-                    self._fail(session, op, "stale_operation", f"operation {op} was taken before")
+            if op <= session.last_op and not isinstance(message, m.Stats):  # whose answer is not kept
+                self._fail(session, op, "stale_operation", f"operation {op} was taken before")
                 return
-            session.last_op = op
+            session.last_op = max(op, session.last_op)
         elif op in session.results:
             self.counters["duplicates_in"] += 1
         try:
             self._police(session, size, now)
-            self._operate(session, message, now)
         except Refusal as refusal:
             self._fail(session, op, refusal.code, refusal.detail)
+            return
+        if session.joining:  # what comes next may depend on it: a client need not wait for one to send the next
+            session.pending.add(op)
+            session.held.append(message)
+        else:
+            self._operate(session, message, now)
 
     def _police(self, session: Session, size: int, now: Ns) -> None:
         if session.messages is None or session.bytes is None:
@@ -368,6 +388,12 @@ class Hub:
             raise Refusal("rate_limited", f"at most {self.limits.byte_rate} bytes a second")
 
     def _operate(self, session: Session, message: m.Operation, now: Ns) -> None:
+        try:
+            self._try(session, message, now)
+        except Refusal as refusal:
+            self._fail(session, message.op, refusal.code, refusal.detail)
+
+    def _try(self, session: Session, message: m.Operation, now: Ns) -> None:
         match message:
             case m.Emit():
                 self._emit(session, message, now)
@@ -410,6 +436,7 @@ class Hub:
             self._finish(session, m.Result(join.op, "ok", rooms={name: room.last}, epoch=room.epoch))
             return
         room.expected += 1
+        session.joining = True
         joined = m.Joined(rooms={}, sid=session.sid, name=session.name, time=self._time(now))
         self._store(session, join, (name,), joined)
 
@@ -439,7 +466,9 @@ class Hub:
         session = self._sessions.get(asker)
         if session is not None:
             session.asking -= 1
-            self._to(session, m.encode_json(answers), loose=False)
+            data = m.encode_json(answers)
+            session.remember(answers.op, data)  # who asks again, after a cut, is told these
+            self._to(session, data, loose=False)
 
     # What the store has numbered
 
@@ -447,50 +476,65 @@ class Hub:
         self, session: Session, operation: m.Join | m.Leave | m.Emit | None, rooms: tuple[str, ...], event: m.RoomEvent
     ) -> None:
         self._next_ref += 1
-        self._storing[self._next_ref] = (session, operation, event)
+        self._storing[self._next_ref] = _Storing(session, operation, event, [self._rooms[name] for name in rooms])
+        if operation is not None:
+            session.pending.add(operation.op)
         self._out.append(Store(self._next_ref, rooms, event))
 
     def _stored(self, stored: Stored, now: Ns) -> None:
-        session, operation, event = self._storing.pop(stored.ref)
-        rooms = [self._rooms[name] for name in stored.numbers if name in self._rooms]
+        storing = self._storing.pop(stored.ref)
+        session, operation, event = storing.session, storing.operation, storing.event
+        # A room may have ended meanwhile, and another of its name begun: these numbers are not of that one.
+        rooms = [room for room in storing.rooms if self._rooms.get(room.name) is room]
         epoch = ""
+        if operation is not None:
+            session.pending.discard(operation.op)
         if isinstance(operation, m.Join):
             epoch = stored.epoch
-            if not self._enter(session, rooms[0], operation, stored):
-                return
+            self._enter(session, rooms[0], operation, stored)
         for room in rooms:
             room.last = stored.numbers[room.name]
-        ask, skip = 0, None
+        ask, skip, skip_sid = 0, None, ""
         if isinstance(operation, m.Emit):
-            skip = session.conn if operation.skip_self else None
+            if operation.skip_self:
+                skip, skip_sid = session.conn, session.sid
             if operation.answer_ms:
                 ask = self._ask(session, operation, rooms, now)
         if isinstance(event, m.Message):
             event = msgspec.structs.replace(event, rooms=stored.numbers, ask=ask)
         else:
             event = msgspec.structs.replace(event, rooms=stored.numbers)
-        self._broadcast(rooms, event, skip, skip_sid=session.sid if skip is not None else "")
+        self._broadcast(rooms, event, skip, skip_sid=skip_sid)
         if operation is not None:
             self._finish(session, m.Result(operation.op, "ok", rooms=stored.numbers, epoch=epoch))
+        if isinstance(operation, m.Join):
+            self._joined(session, rooms[0], now)
 
-    def _enter(self, session: Session, room: Room, join: m.Join, stored: Stored) -> bool:
-        """Make the session a member; False where it ended while its join was being stored."""
+    def _enter(self, session: Session, room: Room, join: m.Join, stored: Stored) -> None:
+        """Make the session a member, and tell it what it missed."""
+        number = stored.numbers[room.name]
         room.expected -= 1
         room.epoch = stored.epoch
-        if session.sid not in self._sessions:
-            if room.empty:
-                self._remove_room(room)
-            return False
-        number = stored.numbers[room.name]
+        room.members[session.sid] = session
+        room.changed()
+        session.rooms[room.name] = number - 1
         if join.seen is not None and session.conn is not None:
             if join.epoch != stored.epoch:
                 self._send((session.conn,), m.Gap(room.name, join.seen + 1, None))
             elif join.seen + 1 < number:
                 self._send((session.conn,), m.Gap(room.name, join.seen + 1, number - 1))
-        room.members[session.sid] = session
-        room.changed()
-        session.rooms[room.name] = number - 1
-        return True
+
+    def _joined(self, session: Session, room: Room, now: Ns) -> None:
+        """Its join is told. Where the session ended meanwhile its leave follows; else what it asked for since then."""
+        session.joining = False
+        if session.ended is not None:
+            del session.rooms[room.name]
+            if self._leave_room(session, room.name) is not None:
+                self._store(session, None, (room.name,), self._left(session, session.ended, now))
+        while session.held and not session.joining:
+            operation = session.held.popleft()
+            session.pending.discard(operation.op)
+            self._operate(session, operation, now)
 
     def _ask(self, session: Session, emit: m.Emit, rooms: list[Room], now: Ns) -> int:
         asked = {sid for room in rooms for sid, member in room.members.items() if member.conn is not None}

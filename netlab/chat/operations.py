@@ -14,6 +14,15 @@ from netlab.chat.sessions import Session
 PAGE_BYTES = 900
 """Rows in one answer to `who` or `rooms`: what fits one datagram, so that a lossy link costs one datagram's luck."""
 
+EVENT_LENGTH = 512
+"""Characters of an event's name."""
+
+NUMBER_DIGITS = 12
+"""Bytes that the hub adds to each room of an event: its number."""
+
+SENDER = 512
+"""Bytes that the hub adds to an event of any size: who sent it, and when."""
+
 SHOWN = 40
 """Characters of a peer's own text that are quoted back to it."""
 
@@ -45,7 +54,8 @@ def check_emit(session: Session, emit: m.Emit, rooms: Mapping[str, Room], limits
         raise Refusal("malformed", str(error)[:200]) from None
     if size > limits.message:
         raise Refusal("too_big", f"{size} B is over the limit of {limits.message} B")
-    if len(emit.event) > ENVELOPE // 8 or len(targets) > limits.rooms_per_client:
+    around = len(m.encode_json(emit.event)) + len(m.encode_json(targets)) + NUMBER_DIGITS * len(targets)
+    if len(emit.event) > EVENT_LENGTH or len(targets) > limits.rooms_per_client or around > ENVELOPE - SENDER:
         raise Refusal("too_big", "the event's name or its list of rooms is too long")
     if m.depth_of(emit.args) > limits.json_depth:
         raise Refusal("too_deep", f"arguments are nested more than {limits.json_depth} deep")

@@ -9,6 +9,9 @@ from netlab.chat import messages as m
 from netlab.chat.limits import ENVELOPE, ChatLimits
 from netlab.units import Ns
 
+ANSWER_ENVELOPE = 32
+"""What surrounds one answer among the others in JSON, bytes: a sid and its punctuation."""
+
 
 class _Question:
     __slots__ = ("answers", "asker", "bytes", "expires", "op", "waiting")
@@ -52,8 +55,12 @@ class Questions:
         question = self._open.get(ask)
         if question is None or sid not in question.waiting:
             return None
-        size = _size(args)
-        if size > ENVELOPE or question.bytes + size > self._limits.message:
+        size = _size(args) + ANSWER_ENVELOPE
+        if (
+            size > ENVELOPE
+            or m.depth_of(args) > self._limits.json_depth
+            or question.bytes + size > self._limits.message
+        ):
             return None  # it stays among the missing
         question.bytes += size
         question.waiting.remove(sid)

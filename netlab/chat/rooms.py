@@ -75,13 +75,14 @@ class History:
         self._sequence += 1
         entry = Entry(self._sequence, message_id, data, numbers, skip)
         kept_in = list(rooms)
+        self._entries[entry.sequence] = (entry, kept_in)
+        self.bytes += len(data)
         for room in kept_in:
             room.history.append(entry)
             entry.rooms_keeping += 1
+        for room in kept_in:
             if len(room.history) > self._per_room:
                 self._release(room.history.popleft())
-        self._entries[entry.sequence] = (entry, kept_in)
-        self.bytes += len(data)
         while self.bytes > self._total_bytes:
             oldest, its_rooms = next(iter(self._entries.values()))
             for room in its_rooms:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from typing import Literal
 
 from netlab.chat.bucket import Bucket
 from netlab.chat.limits import WINDOW, ChatLimits
+from netlab.chat.messages import Operation
 from netlab.units import Ns
 
 
@@ -19,15 +21,23 @@ class Session:
         rooms: the rooms it is in, each with the number at which it came.
         last_op: the highest operation number taken, where the transport keeps order.
         results: what was answered to the latest operations, as sent, for those that are asked again.
+        pending: operations that were taken and are not answered yet.
+        joining: one of its joins is being stored.
+        held: what came meanwhile, in order.
+        ended: how the session ended, once it has.
     """
 
     __slots__ = (
         "asking",
         "bytes",
         "conn",
+        "ended",
+        "held",
+        "joining",
         "last_op",
         "messages",
         "name",
+        "pending",
         "reliable",
         "results",
         "rooms",
@@ -44,6 +54,10 @@ class Session:
         self.rooms: dict[str, int] = {}
         self.last_op = 0
         self.results: OrderedDict[int, bytes] = OrderedDict()
+        self.pending: set[int] = set()
+        self.joining = False
+        self.held: deque[Operation] = deque()
+        self.ended: Literal["quit", "lost"] | None = None
         self.asking = 0
         self.messages: Bucket | None = None
         self.bytes: Bucket | None = None
@@ -58,7 +72,7 @@ class Session:
 class Connection:
     """One connection of a transport, numbered by the shell."""
 
-    __slots__ = ("anonymous", "conn", "peer", "reliable", "session")
+    __slots__ = ("anonymous", "conn", "peer", "reliable", "resumed", "session")
 
     def __init__(self, conn: int, peer: str, *, reliable: bool) -> None:
         self.conn = conn
@@ -66,6 +80,7 @@ class Connection:
         self.reliable = reliable
         self.session: Session | None = None
         self.anonymous = False
+        self.resumed = False
 
 
 class Doorway:
