@@ -1,0 +1,291 @@
+"""The capturing process: enters a namespace, opens the ring, runs COMMAND, writes what passes on `lo`.
+
+`live` starts it as a fresh interpreter with one thread. It shares COMMAND's terminal but takes no part in it: signals
+from the keyboard are COMMAND's. It ends when COMMAND has ended and everything is written, and also when its caller
+dies: the line that it takes orders from is then at its end, so COMMAND is ended too and the file closed.
+
+    ready -> (relays are set up) -> start -> started -> ... -> ended -> (relays are closed) -> drain -> done
+
+Read `orders` for what is said, `ring` for where packets come from, `recording` for where they go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+
+import msgspec
+
+from netlab.capture import orders
+from netlab.capture.limits import DRAIN_LIMIT, DRAIN_QUIET, SENSOR_PATIENCE, STOP_GRACE
+from netlab.capture.namespace import (
+    StepFailed,
+    Way,
+    adopt_orphans,
+    die_with_parent,
+    enter,
+    hand_down_capabilities,
+)
+from netlab.capture.recording import Recording
+from netlab.capture.ring import Ring
+from netlab.units import Ns, S
+
+_KEYBOARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+_STOPPING = (signal.SIGTERM,)
+_NOT_YET = -1  # no descriptor
+
+
+class Sensor:
+    """One live capture, from within."""
+
+    def __init__(
+        self, line: socket.socket, sockets: socket.socket, way: Way, command: list[str], max_file: int
+    ) -> None:
+        """Get at the packets.
+
+        Args:
+            line: orders come from here, reports go there.
+            sockets: asked here for sockets of the namespace.
+
+        Raises:
+            StepFailed: the kernel refused.
+        """
+        enter(way)
+        self._ring = Ring("lo")
+        self._line, self._sockets, self._way, self._command = line, sockets, way, command
+        self._max_file = max_file
+        self._recording: Recording | None = None
+        self._pid: int | None = None
+        self._status: int | None = None
+        self._kill_at: Ns | None = None
+        self._relays_closed = False
+        self._caller_lost = False
+        self._handed_over: int | None = None  # the next file's descriptor
+        self._inherited = {number: signal.getsignal(number) for number in (*_KEYBOARD, *_STOPPING)}
+
+    def run(self) -> None:
+        """Serve the caller until everything is done."""
+        adopt_orphans()
+        wake_read, wake_write = socket.socketpair()
+        wake_read.setblocking(False)
+        wake_write.setblocking(False)
+        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        for number in _KEYBOARD:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        orders.send(self._line, orders.Ready(self._way))
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._ring, selectors.EVENT_READ, self._take)
+            selector.register(self._line, selectors.EVENT_READ, self._listen)
+            selector.register(self._sockets, selectors.EVENT_READ, self._make_socket)
+            selector.register(wake_read, selectors.EVENT_READ, lambda: wake_read.recv(4096))
+            while not self._finished():
+                for key, _ in selector.select(self._patience()):
+                    if key.data() is False:
+                        selector.unregister(key.fileobj)  # its end: do not look at it again and again
+                self._reap()
+                if self._kill_at is not None and time.monotonic_ns() >= self._kill_at:
+                    self._end_all(signal.SIGKILL)
+        if self._recording is not None:
+            self._drain(self._recording)
+        self._ring.close()
+
+    # ---- packets ---------------------------------------------------------------------------------------------------
+
+    def _take(self) -> None:
+        """Move what the ring holds to the file."""
+        while block := list(self._ring.read()):
+            if self._recording is not None:
+                for seen in block:
+                    self._recording.add(*seen)
+        if self._recording is not None:
+            self._recording.flush()
+
+    def _drain(self, recording: Recording) -> None:
+        """Read on until the kernel's own count is reached and nothing comes any more."""
+        until = time.monotonic_ns() + DRAIN_LIMIT
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._ring, selectors.EVENT_READ)
+            while time.monotonic_ns() < until:
+                quiet = not selector.select(DRAIN_QUIET / S)
+                self._take()
+                self._ring.count()
+                if quiet and self._ring.taken >= self._ring.kernel_seen:
+                    break
+        recording.close(time.time_ns(), dropped=self._ring.kernel_drops)
+        orders.send(
+            self._line,
+            orders.Done(recording.packets, recording.bytes, self._ring.kernel_drops, recording.files, recording.failed),
+        )
+
+    # ---- the caller ------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> bool:
+        """Take one order, if there is one; False at the end of the line."""
+        try:
+            words, files = orders.receive(self._line, socket.MSG_DONTWAIT)
+        except BlockingIOError:  # what made the selector report it was taken meanwhile, in `_next_file`
+            return True
+        if not words:
+            self._caller_lost = self._relays_closed = True
+            self._stop()
+            return False
+        match msgspec.json.decode(words, type=orders.Order):
+            case orders.Start():
+                self._start(files[0])
+            case orders.NextFile(refused):
+                self._handed_over = files[0] if refused is None else None
+            case orders.Signal(number):
+                if self._pid is not None and self._status is None:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(self._pid, number)
+            case orders.Stop():
+                self._stop()
+            case orders.RelaysClosed():
+                self._relays_closed = True
+        return True
+
+    def _make_socket(self) -> bool:
+        """Answer one request for a socket of this namespace; False at the end of the line."""
+        words, _ = orders.receive(self._sockets)
+        if not words:
+            return False
+        wanted = msgspec.json.decode(words, type=orders.WantSocket)
+        try:
+            made = socket.socket(wanted.family, wanted.kind)
+        except OSError as error:
+            self._sockets.send(str(error.errno).encode())
+        else:
+            with made, contextlib.suppress(OSError):
+                socket.send_fds(self._sockets, [b"0"], [made.fileno()])
+        return True
+
+    def _next_file(self, number: int) -> int | None:
+        """Ask the caller for another file, and wait for it: the ring holds what comes in the meantime."""
+        self._handed_over = _NOT_YET
+        orders.send(self._line, orders.WantFile(number))
+        until = time.monotonic_ns() + SENSOR_PATIENCE
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._line, selectors.EVENT_READ)
+            while self._handed_over == _NOT_YET and not self._caller_lost:
+                left = until - time.monotonic_ns()
+                if left <= 0 or not selector.select(left / S) or not self._listen():
+                    return None
+        return self._handed_over
+
+    # ---- COMMAND ---------------------------------------------------------------------------------------------------
+
+    def _start(self, file: int) -> None:
+        self._take()  # what passed before COMMAND (setting up relays) is not part of it
+        self._recording = Recording(file, self._next_file, application="netlab", max_file=self._max_file)
+        parent = os.getpid()
+
+        def before_exec() -> None:
+            for number, handler in self._inherited.items():
+                signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            if self._way is Way.USER_NAMESPACE and os.geteuid() != 0:
+                hand_down_capabilities()
+            die_with_parent()
+            if os.getppid() != parent:
+                os._exit(1)
+
+        try:
+            child = subprocess.Popen(self._command, preexec_fn=before_exec)
+        except OSError as error:
+            orders.send(self._line, orders.NotStarted(error.errno or 0))
+            self._status = 127
+            return
+        self._pid = child.pid
+        child.returncode = 0  # it is waited for in `_reap`, with whatever else it leaves behind
+        orders.send(self._line, orders.Started(child.pid))
+
+    def _reap(self) -> None:
+        """Wait for whichever child has ended; when COMMAND has, end what it left running."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._pid:
+                self._status = os.waitstatus_to_exitcode(status)
+                orders.send(self._line, orders.Ended(self._status))
+                self._stop()
+
+    def _stop(self) -> None:
+        """Ask everything that COMMAND started to end, and see to it that it does."""
+        if self._pid is None:
+            self._status = 0 if self._status is None else self._status
+            self._relays_closed = True
+            return
+        if self._kill_at is None:
+            self._kill_at = time.monotonic_ns() + STOP_GRACE
+        self._end_all(signal.SIGTERM)
+
+    def _end_all(self, number: int) -> None:
+        for pid in _descendants(os.getpid()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+                os.kill(pid, signal.SIGCONT)  # a stopped process would not see SIGTERM
+
+    def _finished(self) -> bool:
+        if self._status is None or not self._relays_closed:
+            return False
+        if self._kill_at is not None and time.monotonic_ns() > self._kill_at + STOP_GRACE:
+            return True  # what cannot be killed (a set-user-id program, a process stuck in the kernel) is let go
+        return not _has_children()
+
+    def _patience(self) -> float | None:
+        """How long to wait for the next event at most, s."""
+        if self._kill_at is None:
+            return None
+        left = (self._kill_at - time.monotonic_ns()) / S
+        return max(left, 0.02) if left > 0 else 0.05
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _descendants(ancestor: int) -> list[int]:
+    """The processes below `ancestor`, as /proc tells."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                # proc_pid_stat(5): the name is in parentheses and may hold any byte, the parent is the second after it
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, []).append(int(name))
+    below, look_at = [], [ancestor]
+    while look_at:
+        found = children.get(look_at.pop(), [])
+        below += found
+        look_at += found
+    return below
+
+
+def main(arguments: list[str]) -> None:
+    """Entry of the process: descriptors of the two lines, the way, bytes of one file, and COMMAND."""
+    line = socket.socket(fileno=int(arguments[0]))
+    sockets = socket.socket(fileno=int(arguments[1]))
+    for own in (line, sockets):
+        own.set_inheritable(False)
+    try:
+        sensor = Sensor(line, sockets, Way(arguments[2]), arguments[4:], int(arguments[3]))
+    except StepFailed as failed:
+        orders.send(line, orders.Refused(failed.step, failed.errno))
+        return
+    sensor.run()

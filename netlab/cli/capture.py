@@ -1,0 +1,117 @@
+"""`netlab capture`: run a command, and keep every packet that it sends over loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from netlab.capture.limits import MAX_FILE
+from netlab.packets.text import printable
+from netlab.units import format_size
+
+if TYPE_CHECKING:
+    from netlab.capture.live import LiveCapture
+
+_OWN_NETWORK = "runs in a network of its own: it is captured, and nothing else"
+_WAYS = {
+    "user-namespace": _OWN_NETWORK,
+    "network-namespace": _OWN_NETWORK,
+    "host": "runs on this machine's own loopback (namespaces are refused): what others send there is captured too",
+}
+
+
+@click.command(
+    "capture",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="Example: netlab capture -o hello.pcapng -- python3 hello.py",
+)
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help=f"The pcapng file to write; from {format_size(MAX_FILE)} on it is continued in NAME.2.pcapng and so on.",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors: stdout and stderr are COMMAND's alone.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def command(file: Path, force: bool, quiet: bool, command: tuple[str, ...]) -> None:
+    """Run COMMAND and capture what it sends over loopback, without root.
+
+    COMMAND runs in a network of its own, where it and what it starts can reach each other and nothing else. Its exit
+    status is passed on; Ctrl-C is for COMMAND, and the capture ends when COMMAND does. What is captured is as readable
+    as what was sent: the file is for your eyes only (mode 0600).
+    """
+    from netlab.capture.live import CommandNotFound, LiveCapture
+
+    capture = LiveCapture(command, file, force=force)
+    with _signals(capture):
+        try:
+            way = capture.start()
+        except CommandNotFound as error:
+            click.echo(f"netlab capture: error: {printable(str(error))}", err=True)
+            sys.exit(error.status)
+        if not quiet:
+            click.echo(f"netlab capture: {printable(command[0])} {_WAYS[way]}", err=True)
+        result = capture.wait()
+    if not quiet:
+        names = printable(", ".join(str(path) for path in result.files))
+        click.echo(f"netlab capture: {result.packets} packets, {result.bytes} bytes -> {names}", err=True)
+    if result.kernel_drops:
+        click.echo(f"netlab capture: {result.kernel_drops} more packets came too fast and are missing", err=True)
+    if result.failed is not None:
+        click.echo(f"netlab capture: error: {printable(str(result.files[-1]))} ends early: {result.failed}", err=True)
+    sys.exit(result.exit_status or (1 if result.failed is not None else 0))
+
+
+@contextlib.contextmanager
+def _signals(capture: LiveCapture) -> Iterator[None]:
+    """While COMMAND runs: Ctrl-C is COMMAND's, and being asked to end ends COMMAND first and then the file."""
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if capture.way is None:
+            raise KeyboardInterrupt
+        if not _in_foreground():  # else the terminal has given it to COMMAND as well
+            capture.signal(number)
+
+    def asked_to_end(number: int, frame: FrameType | None) -> None:
+        if capture.way is None:
+            raise SystemExit(128 + number)
+        capture.stop()
+
+    handlers = {signal.SIGINT: interrupted, signal.SIGTERM: asked_to_end}
+    if hasattr(signal, "SIGHUP"):
+        handlers[signal.SIGHUP] = asked_to_end
+    before = {}
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup: it stays ignored, for COMMAND too
+            before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _in_foreground() -> bool:
+    """Whether the terminal, if there is one, counts this process among those that its keys interrupt."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
