@@ -44,6 +44,9 @@ from netlab.units import Ns, format_duration
 MIN_HELLO = COOKIE_LEN
 """Payload of the smallest hello, bytes: no smaller than that of the cookie that answers it."""
 
+MAX_COOKIE = 255
+"""Payload of the largest cookie that is sent back, bytes (RFC 6347 §4.2.1): it goes into a hello of one packet."""
+
 DATAGRAM_LIMITS = ReassemblyLimits(max_message=WIRE_MESSAGE)
 
 
@@ -148,9 +151,11 @@ class DatagramClient:
             return [Dropped(f"malformed_{error.field.replace(' ', '_')}")]
         first = packets[0]
         if first.type is PacketType.COOKIE and first.message_id == self._hello_id and self._token is None:
-            return [CookieArrived(first.payload.decode("ascii", "replace"))]
+            if not 1 <= len(first.payload) <= MAX_COOKIE or not first.payload.isascii():
+                return [Dropped("malformed_cookie")]
+            return [CookieArrived(first.payload.decode("ascii"))]
         if first.message_id == self._hello_id and not self._established:
-            if first.type is PacketType.ACK:
+            if first.type is PacketType.ACK and first.session is not None:
                 self._token = first.session  # the latest: a hello that was refused and repeated gets another
             elif first.type is PacketType.ERROR:
                 return [Deliver(first.payload)]  # the hello was refused
@@ -160,7 +165,10 @@ class DatagramClient:
         self._established = self._established or first.type is PacketType.DATA
         outputs: list[Output] = []
         for packet in packets:
-            self._take(packet, now, outputs)
+            if self._over:
+                outputs.append(Dropped("after_bye"))
+            else:
+                self._take(packet, now, outputs)
         return outputs
 
     def _take(self, packet: Packet, now: Ns, outputs: list[Output]) -> None:

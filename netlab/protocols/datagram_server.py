@@ -192,7 +192,10 @@ class DatagramServer:
         self._flows.move_to_end(first.session)
         outputs: list[Output] = []
         for packet in packets:
-            self._take(flow, packet, now, outputs)
+            if flow.conn in self._by_conn:
+                self._take(flow, packet, now, outputs)
+            else:
+                outputs.append(Dropped("after_bye"))
         return outputs
 
     def _take(self, flow: _Flow, packet: Packet, now: Ns, outputs: list[Output]) -> None:
@@ -206,7 +209,7 @@ class DatagramServer:
                     )
             case PacketType.PING:
                 outputs.append(Transmit(flow.address, with_session(PONG, flow.token)))
-            case PacketType.BYE if flow.conn in self._by_conn:
+            case PacketType.BYE:
                 self._forget(flow)
                 outputs.append(FlowEnded(flow.conn, said=True))
             case PacketType.PONG | PacketType.ACK:
