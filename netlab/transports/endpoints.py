@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -103,7 +104,9 @@ async def serve(
         await server.listen(address)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        why = "the port is taken" if taken else error.strerror or error
+        # asyncio words some of them its own way, with the address again; a failed look-up has numbers of its own
+        system = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        why = "the port is taken" if taken else system or error
         raise CannotListen(f"cannot listen at {address}: {why}", taken=taken) from None
     try:
         yield server
