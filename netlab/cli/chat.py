@@ -1,0 +1,268 @@
+"""`netlab tcp-chat` and `netlab udp-chat`: join a chat, or host it where nobody does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import msgspec
+
+from netlab.chat.names import canonical
+from netlab.cli.access import AUTO, Command, check_hosting, is_loopback, token_option
+from netlab.cli.commands import suggestion
+from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
+from netlab.cli.running import exit_status, run
+from netlab.cli.talk import piped
+from netlab.cli.talk.conversation import Conversation
+from netlab.cli.talk.entering import Server, join_or_host, tls_for_client
+from netlab.cli.talk.forms import Form, PlainForm
+from netlab.cli.talk.forms_human import HumanForm
+from netlab.cli.talk.forms_json import JsonForm
+from netlab.errors import ConnectionEnded
+from netlab.packets.text import printable
+from netlab.transports import Chat
+from netlab.transports.url import DEFAULT_HOST, DEFAULT_PORTS, Address
+
+HALVES = ("serve", "join")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for, as the command line says it."""
+
+    transport: Literal["tcp", "udp"]
+    half: Literal["serve", "join"] | None
+    name: str | None
+    room: str
+    host: str
+    port: int
+    capture: Path | None
+    token: str
+    insecure: bool
+    tls: bool
+    tls_ca: str | None
+    tls_cert: str | None
+    tls_key: str | None
+    as_json: bool
+    announce: str | None = None
+    """With serve: the URL to tell instead of where it listens, because a relay stands before it."""
+
+    @property
+    def who(self) -> str:
+        """The command's name, before its notices."""
+        return f"netlab {self.transport}-chat"
+
+    @property
+    def address(self) -> Address:
+        """Where the chat is."""
+        encrypted = self.tls if self.half != "serve" else bool(self.tls_cert)
+        return Address("tls" if encrypted else self.transport, self.host, self.port)
+
+    @property
+    def may_host(self) -> bool:
+        """Whether a chat that nobody hosts is hosted here without being asked to."""
+        unasked = self.half is None and not self.tls
+        return unasked and (is_loopback(self.host) or self.insecure or self.token == AUTO)
+
+    def tell(self, text: str) -> None:
+        """One line on stderr; `text` is printable."""
+        print(f"{self.who}: {text}", file=sys.stderr, flush=True)
+
+
+class Half(click.ParamType[str]):
+    """`serve` or `join`."""
+
+    name = "half"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse anything else, with the nearest."""
+        if value not in HALVES:
+            near = suggestion(str(value), HALVES) or f": write {' or '.join(HALVES)}, or nothing to do both"
+            raise click.UsageError(f"there is no {value!r}{near}", ctx)
+        return str(value)
+
+
+def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
+    """The chat over one transport."""
+    only_tcp = transport == "tcp"
+    name = transport.upper()
+    promise = (
+        "TCP loses nothing and keeps the order."
+        if only_tcp
+        else "UDP promises nothing: messages may be lost, doubled or out of order, and it is shown when they are."
+    )
+
+    @click.command(
+        f"{transport}-chat",
+        help=f"""Chat over {name}.
+
+        Joins the chat at HOST and PORT; where nobody listens, hosts it and joins it. `serve` only hosts, `join` only
+        joins. {promise}
+
+        In a terminal, type texts and /commands (/help lists them; Tab completes). Through pipes, every line of input is
+        a text or a /command, every event a line of output; at the end of input it waits for the outcome of everything
+        it sent, and leaves.
+
+        \b
+        Lines of output (words, then a text to the end of the line; docs/chat-lines.md tells all):
+          message ROOM NUMBER NAME TEXT         private NAME TEXT
+          joined ROOM NUMBER NAME               left ROOM NUMBER NAME left|quit|lost
+          gap ROOM FROM TO                      missing ROOM FROM TO
+          status open|reconnecting|resumed|restarted|ended ...
+
+        Exit status: 0 when all that was sent ended ok{"" if only_tcp else ", or was sent and reported"}; 1 when
+        something failed{" or nobody can say" if only_tcp else ""}, or the chat ended; 2 for a wrong command line; 130
+        after Ctrl-C; 143 after SIGTERM. /quit and Ctrl-D leave with 0.""",
+        epilog=f"Example: seq 3 | netlab {transport}-chat join --name counter",
+    )
+    @click.argument("half", type=Half(), required=False, metavar="[serve|join]")
+    @click.option("--name", help="What to be called. [your login name, with a number where it is taken]")
+    @click.option("--room", default="lobby", show_default=True, help="The room to join first.")
+    @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Where the chat is, or is to be hosted.")
+    @click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=DEFAULT_PORTS[transport],
+        show_default=f"{DEFAULT_PORTS[transport]}",
+        metavar="PORT",
+        help="With serve, 0 picks a free one.",
+    )
+    @click.option(
+        "--capture",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Capture this end's own packets into a pcapng FILE, without root where the system allows it.",
+    )
+    @token_option("What the server asks for; when hosting, `auto` makes one and prints it.")
+    @click.option("--insecure", is_flag=True, help="When hosting: let anybody in who can reach this machine.")
+    @_tcp_only(only_tcp, "--tls", is_flag=True, help="Join over TLS.")
+    @_tcp_only(only_tcp, "--tls-ca", metavar="FILE", help="Join over TLS, trusting this authority (PEM).")
+    @_tcp_only(only_tcp, "--tls-cert", metavar="FILE", help="With serve: certificate (PEM), to host over TLS.")
+    @_tcp_only(only_tcp, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
+    @click.option("--announce", hidden=True)
+    def command(**asked: Any) -> int:
+        asked = {"tls": False, "tls_ca": None, "tls_cert": None, "tls_key": None} | asked
+        asked["token"] = asked["token"] or ""
+        asked["tls"] = asked["tls"] or asked["tls_ca"] is not None
+        return chat(Options(transport=transport, **asked))
+
+    return command
+
+
+def _tcp_only(wanted: bool, *names: str, **settings: Any) -> Callable[[Command], Command]:
+    return click.option(*names, **settings) if wanted else lambda function: function
+
+
+def chat(options: Options) -> int:
+    """Do what was asked for; the exit status comes back."""
+    check(options)
+    if options.capture is not None:
+        from netlab.cli.chat_capture import captured
+
+        return captured(options, options.capture)
+    if options.half == "serve":
+        hosting = Hosting(
+            listen=[options.address],
+            token=check_hosting([options.host], options.token, insecure=options.insecure),
+            made=options.token == AUTO,
+            tls=tls_for_server(options.tls_cert, options.tls_key),
+            as_json=options.as_json,
+            announce=options.announce,
+        )
+        return run(lambda stop: host(hosting, stop))
+    return run(lambda stop: converse(options, stop))
+
+
+def check(options: Options) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        click.UsageError: it says what to do.
+    """
+    ctx = click.get_current_context(silent=True)
+    for value, option in ((options.name, "--name"), (options.room, "--room")):
+        if value is not None and canonical(value) is None:
+            raise click.UsageError(f"{option} {value!r}: a name is 1 to 32 letters, digits, _ . or -", ctx)
+    if options.half != "serve" and (options.tls_cert or options.tls_key):
+        raise click.UsageError("--tls-cert and --tls-key are for serve: others join with --tls-ca", ctx)
+    if options.half == "serve" and options.tls:
+        raise click.UsageError("--tls and --tls-ca are for joining: serve takes --tls-cert and --tls-key", ctx)
+    if options.half == "join" and options.token == AUTO:
+        raise click.UsageError("--token auto makes a token when hosting: to join, give the server's", ctx)
+    if options.half != "serve" and options.port == 0:
+        raise click.UsageError("--port 0 picks a free port for serve: to join, name the server's", ctx)
+
+
+async def converse(options: Options, stop: asyncio.Future[int]) -> int:
+    """Enter the chat and stay until the end; the exit status comes back."""
+    async with contextlib.AsyncExitStack() as stack:
+        entering = asyncio.create_task(enter(options, stack))
+        any_of: list[asyncio.Future[Any]] = [entering, stop]
+        await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
+        if not entering.done():
+            entering.cancel()
+            await asyncio.wait([entering])
+            return exit_status(stop.result())
+        return await stay(options, entering.result(), stop)
+
+
+async def enter(options: Options, stack: contextlib.AsyncExitStack) -> Chat:
+    """Join, or host and join.
+
+    Raises:
+        NetlabError: it can't be joined; the message says what to do.
+    """
+    token = options.token
+    if options.may_host:
+        token = check_hosting([options.host], token, insecure=options.insecure)
+        raise_open_files()
+    server = Server(
+        url=str(options.address),
+        token=token,
+        tls=tls_for_client(options.tls_ca) if options.tls else None,
+    )
+
+    def tell(text: str) -> None:
+        options.tell(text)
+        if options.token == AUTO:
+            options.tell(f"the token is {token}: clients say --token, or NETLAB_TOKEN in the environment")
+
+    try:
+        return await join_or_host(stack, server, options.name, may_host=options.may_host, tell=tell)
+    except ConnectionEnded as error:
+        said = printable(str(error))
+        where = "" if server.url in said else f"{server.url}: "
+        host_it = "" if options.may_host or options.tls else f": {options.who} serve hosts a chat"
+        raise ConnectionEnded(f"{where}{said}{host_it}", clean=False) from None
+
+
+async def stay(options: Options, chat: Chat, stop: asyncio.Future[int]) -> int:
+    """Talk until the end, in the way that stdin and stdout allow; the exit status comes back.
+
+    Raises:
+        Refused: the first room can't be entered.
+    """
+    person = not options.as_json and sys.stdin.isatty() and sys.stdout.isatty()
+    url = str(options.address)
+    if person and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown"):
+        from netlab.cli.talk import terminal
+
+        screen = terminal.Screen()
+        conversation = Conversation(chat, HumanForm(), screen.show)
+        await conversation.enter(options.room, url)
+        return await terminal.converse(conversation, screen, stop)
+    form: Form = JsonForm() if options.as_json else HumanForm() if person else PlainForm()
+    output = piped.Output()
+    conversation = Conversation(chat, form, output.show)
+    await conversation.enter(options.room, url)
+    return await piped.converse(conversation, output, stop, file=sys.stdin.fileno(), who=options.who)
+
+
+tcp_chat = chat_command("tcp")
+udp_chat = chat_command("udp")

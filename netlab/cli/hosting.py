@@ -1,0 +1,115 @@
+"""Hosting a chat from the command line: `netlab serve`, and `serve` of the chat commands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import ssl
+import sys
+
+import click
+import msgspec
+
+from netlab.chat.limits import ChatLimits
+from netlab.cli.running import exit_status
+from netlab.errors import NetlabError
+from netlab.packets.limits import ReassemblyLimits
+from netlab.packets.text import printable
+from netlab.protocols.datagram_client import DATAGRAM_LIMITS
+from netlab.transports import CannotListen, HubShell, serve, server_tls
+from netlab.transports.url import Address
+
+
+class Hosting(msgspec.Struct, frozen=True, kw_only=True):
+    """What to host.
+
+    Attributes:
+        listen: where; all on one hub.
+        token: what clients present, or empty; `made` says that it was made just now.
+    """
+
+    listen: list[Address]
+    token: str = ""
+    made: bool = False
+    tls: ssl.SSLContext | None = None
+    limits: ChatLimits = ChatLimits()
+    reassembly: ReassemblyLimits = DATAGRAM_LIMITS
+    as_json: bool = False
+    announce: str | None = None
+    """The URL to tell instead of where it listens, because a relay stands before it."""
+
+
+async def host(hosting: Hosting, stop: asyncio.Future[int]) -> int:
+    """Host until a signal asks to end, then tell everybody; the exit status comes back: 0, or 130 for Ctrl-C.
+
+    Raises:
+        CannotListen: an address is taken, or is not one of this machine's.
+    """
+    raise_open_files()
+    hub = HubShell(limits=hosting.limits, token=hosting.token)
+    async with contextlib.AsyncExitStack() as stack:
+        urls = []
+        for address in hosting.listen:
+            try:
+                server = serve(str(address), hub=hub, tls=hosting.tls, reassembly=hosting.reassembly)
+                urls.append((await stack.enter_async_context(server)).url)
+            except CannotListen as error:
+                raise CannotListen(f"{error}{what_to_do(address, error)}", taken=error.taken) from None
+        announce([hosting.announce] if hosting.announce else urls, hosting)
+        number = await stop
+        await hub.close()
+    return exit_status(number) if number == signal.SIGINT else 0
+
+
+def announce(urls: list[str], hosting: Hosting) -> None:
+    """Say where one can come in: to programs in one line of JSON, to people in some lines."""
+    if hosting.as_json:
+        told = {"listening": [{"url": url} for url in urls], **({"token": hosting.token} if hosting.made else {})}
+        print(json.dumps(told), flush=True)
+        return
+    for url in urls:
+        print(f"listening at {url}", flush=True)
+    if hosting.made:
+        print(f"the token is {hosting.token}: clients say --token, or NETLAB_TOKEN in the environment", file=sys.stderr)
+    print("Ctrl-C ends it", file=sys.stderr, flush=True)
+
+
+def what_to_do(address: Address, error: CannotListen) -> str:
+    """What follows the error of an address that can't be listened on."""
+    if not error.taken:
+        return ""
+    command = "udp-chat" if address.scheme == "udp" else "tcp-chat"
+    return f": choose another (port 0 picks a free one), or join who listens there with netlab {command} join"
+
+
+def tls_for_server(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
+    """The context of a certificate and its key; None where neither is given.
+
+    Raises:
+        click.UsageError: one is given without the other.
+        NetlabError: they are not usable.
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise click.UsageError("--tls-cert and --tls-key go together", click.get_current_context(silent=True))
+    try:
+        return server_tls(certificate, key)
+    except ssl.SSLError as error:
+        raise NetlabError(f"{certificate} and {key} are no PEM certificate and its key: {error.reason}") from None
+    except OSError as error:
+        raise NetlabError(f"{certificate}, {key}: {printable(error.strerror or str(error))}") from None
+
+
+def raise_open_files() -> None:
+    """A connection is an open file: allow as many as the system lets this user have."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # some systems give `unlimited` and take less
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,83 @@
+"""`netlab serve`: host one chat over TCP and UDP."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from netlab.cli.access import AUTO, check_hosting, token_option
+from netlab.cli.hosting import Hosting, host, tls_for_server
+from netlab.cli.limit_options import chat_limits, limit_options, reassembly_limits
+from netlab.cli.running import fast_loop, run
+from netlab.transports import BadUrl
+from netlab.transports.url import DEFAULT_HOST, Address, parse_host_port
+
+Listen = click.IntRange(0, 65535)
+
+
+@click.command(
+    "serve",
+    epilog="Sizes are written as 64KiB, durations as 20ms. People on TCP and on UDP meet in the same rooms.",
+)
+@click.option("--tcp", "tcp", multiple=True, metavar="HOST:PORT", help="Listen for TCP here; may be said again.")
+@click.option("--udp", "udp", multiple=True, metavar="HOST:PORT", help="Listen for UDP here; may be said again.")
+@click.option(
+    "--port",
+    type=Listen,
+    metavar="PORT",
+    help="For every HOST without its own; 0 picks a free one. Else 9000 for TCP and 9001 for UDP.",
+)
+@token_option("What clients must present; `auto` makes one and prints it.")
+@click.option("--insecure", is_flag=True, help="Let anybody in who can reach this machine.")
+@click.option("--tls-cert", metavar="FILE", help="Certificate (PEM): TCP is TLS then.")
+@click.option("--tls-key", metavar="FILE", help="Its key (PEM).")
+@click.option("--no-rate-limit", is_flag=True, help="Let clients send as much as they like: for benchmarks.")
+@click.option("--json", "as_json", is_flag=True, help='When ready, print one line: {"listening": [{"url": ...}]}.')
+@limit_options
+def command(
+    tcp: tuple[str, ...],
+    udp: tuple[str, ...],
+    port: int | None,
+    token: str | None,
+    insecure: bool,
+    tls_cert: str | None,
+    tls_key: str | None,
+    no_rate_limit: bool,
+    as_json: bool,
+    **limits: Any,
+) -> int:
+    """Host one chat over TCP and UDP, until Ctrl-C.
+
+    Without --tcp and --udp it listens for both on 127.0.0.1, which only this machine reaches. Everybody is told when it
+    ends. Exit status: 130 after Ctrl-C, 0 after SIGTERM, 1 where it could not listen.
+    """
+    listen = [_address("tcp", text, port) for text in tcp] + [_address("udp", text, port) for text in udp]
+    listen = listen or [_address("tcp", DEFAULT_HOST, port), _address("udp", DEFAULT_HOST, port)]
+    tls = tls_for_server(tls_cert, tls_key)
+    if tls is not None:
+        listen = [msgspec.structs.replace(at, scheme="tls") if at.scheme == "tcp" else at for at in listen]
+    hosting = Hosting(
+        listen=listen,
+        token=check_hosting([address.host for address in listen], token or "", insecure=insecure),
+        made=token == AUTO,
+        tls=tls,
+        limits=chat_limits(limits, no_rate_limit=no_rate_limit),
+        reassembly=reassembly_limits(limits),
+        as_json=as_json,
+    )
+    return run(lambda stop: host(hosting, stop), new_loop=fast_loop())
+
+
+def _address(scheme: str, text: str, port: int | None) -> Address:
+    """Where to listen; `port` counts where the text names none."""
+    try:
+        address = parse_host_port(text, scheme)
+    except BadUrl as error:
+        raise click.BadParameter(
+            f"{error} (as --{scheme}: 127.0.0.1:9000)", click.get_current_context(), param_hint=f"'--{scheme}'"
+        ) from None
+    named = text.isdecimal() or urlsplit(f"{scheme}://{text}").port is not None
+    return address if named or port is None else msgspec.structs.replace(address, port=port)

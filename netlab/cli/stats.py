@@ -1,0 +1,51 @@
+"""`netlab stats`: the counters of a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import click
+
+from netlab.cli.access import token_option
+from netlab.cli.counters import flat, table
+from netlab.cli.running import exit_status, run
+from netlab.cli.talk.entering import tls_for_client
+from netlab.transports import connect
+
+
+@click.command("stats", epilog="Example: netlab stats tcp://127.0.0.1:9000")
+@click.argument("url")
+@token_option("What the server asks for.")
+@click.option("--tls-ca", metavar="FILE", help="For tls://: trust this authority (PEM) instead of the system's.")
+@click.option("--json", "as_json", is_flag=True, help="The counters as one line of JSON.")
+def command(url: str, token: str | None, tls_ca: str | None, as_json: bool) -> int:
+    """Counters of the running server at URL, such as tcp://127.0.0.1:9000 or udp://127.0.0.1:9001.
+
+    Sessions, rooms, and for each transport packets in and out and whatever was dropped, by its reason. kernel_drops are
+    datagrams that came too fast for the server to take from the kernel. Asking counts as a connection.
+    """
+    tls = tls_for_client(tls_ca) if tls_ca else None
+
+    async def ask(stop: asyncio.Future[int]) -> int:
+        asking = asyncio.create_task(_ask(url, token or "", tls))
+        any_of: list[asyncio.Future[Any]] = [asking, stop]
+        await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            asking.cancel()
+            await asyncio.wait([asking])
+            return exit_status(stop.result())
+        counters = asking.result()
+        if as_json:
+            print(json.dumps(counters, ensure_ascii=True))
+        else:
+            print("\n".join(table(flat(counters))))
+        return 0
+
+    return run(ask)
+
+
+async def _ask(url: str, token: str, tls: Any) -> dict[str, Any]:
+    async with connect(url, token=token, tls=tls, reconnect=False) as chat:
+        return await chat.stats()
