@@ -476,7 +476,27 @@ def test_hanging_up_tells_the_client_and_forgets_it() -> None:
     assert open_flow(machine) != token  # the same hello makes another session
 
 
+def test_hanging_up_drops_what_waits() -> None:
+    machine = new_server()
+    open_flow(machine)
+    machine.handle(server.Say(1, data(bytes(100_000))), 0)
+    assert machine.deadline == 5 * MS
+    machine.handle(Hangup(1, Goodbye("slow_consumer")), 0)
+    assert machine.deadline is None
+    assert machine.handle(TimerFired(), 5 * MS) == []
+
+
 # Pacing and size
+
+
+@given(st.lists(st.sampled_from([20, 25, 30, 99, 100]), max_size=30))
+def test_pack_fills_datagrams_to_the_last_byte_in_order(sizes: list[int]) -> None:
+    packets = [bytes([n]) * size for n, size in enumerate(sizes)]
+    datagrams = pack(packets, room=100)
+    assert b"".join(datagrams) == b"".join(packets)
+    assert all(0 < len(datagram) <= 100 for datagram in datagrams)
+    firsts = [next(packet for packet in packets if datagram.startswith(packet)) for datagram in datagrams]
+    assert all(len(before) + len(first) > 100 for before, first in zip(datagrams, firsts[1:], strict=False))
 
 
 def test_at_most_32_datagrams_in_a_burst_each_way() -> None:
@@ -553,6 +573,16 @@ def test_an_idle_flow_ends_after_30_s() -> None:
     assert reasons(arrive(machine, BOB, with_session(PONG, bob), now=40 * S)) == ["unknown_session"]
     assert machine.handle(TimerFired(), 60 * S) == [FlowEnded(1, said=False)]
     assert machine.deadline is None
+
+
+def test_a_hello_that_comes_again_is_a_sign_of_life() -> None:
+    machine = new_server()
+    open_flow(machine, ANN, now=0)
+    open_flow(machine, BOB, now=10 * S)
+    arrive(machine, ANN, hello(), now=20 * S)
+    assert machine.deadline == 40 * S
+    assert machine.handle(TimerFired(), 40 * S) == [FlowEnded(2, said=False)]
+    assert machine.deadline == 50 * S
 
 
 def test_both_ends_stay_while_the_client_pings() -> None:
@@ -659,6 +689,15 @@ def test_the_servers_goodbye_ends_it_and_what_follows_is_dropped() -> None:
     assert hear(machine, with_session(data(b"later")[0], TOKEN)) == []
     assert machine.handle(TimerFired(), 30 * S) == []
     assert machine.deadline is None
+
+
+def test_the_client_gives_up_what_does_not_come_in_time() -> None:
+    machine = a_client()
+    first, second = data(b"x" * 2000)
+    assert hear(machine, with_session(first, TOKEN), now=1 * S) == []
+    assert machine.deadline == 6 * S
+    assert machine.handle(TimerFired(), 6 * S) == [Dropped("reassembly_timeout")]
+    assert hear(machine, with_session(second, TOKEN), now=6 * S) == [Dropped("late_fragment")]
 
 
 def test_leaving_before_there_is_a_session_says_nothing() -> None:
