@@ -10,6 +10,11 @@ SID_LENGTH = 22
 """Characters of a sid: 16 bytes as base64url without padding."""
 
 
+_INVISIBLE = "\u115f\u1160"
+"""Hangul fillers, letters without a glyph: with one behind it, another's name could be had once more. (NFKC makes these
+of U+3164 and U+FFA0; no other letter is a Default_Ignorable_Code_Point, UAX #44.)"""
+
+
 def canonical(name: str) -> str | None:
     """The one spelling of a name or a room's name (NFKC, UAX #15), or None where it is not allowed.
 
@@ -31,4 +36,4 @@ def canonical(name: str) -> str | None:
 
 def _letter_or_digit(character: str) -> bool:
     category = unicodedata.category(character)
-    return category[0] == "L" or category == "Nd"
+    return (category[0] == "L" or category == "Nd") and character not in _INVISIBLE
