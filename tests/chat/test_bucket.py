@@ -36,6 +36,13 @@ def test_many_tokens_at_once() -> None:
     assert bucket.take(500, wait) == 0
 
 
+def test_the_wait_is_rounded_up() -> None:
+    """A timer set for it must not come a nanosecond early and find nothing."""
+    bucket = Bucket(rate=3, burst=1, now=0)
+    bucket.take(1, 0)
+    assert bucket.take(1, 0) == 333_333_334
+
+
 def test_what_was_refused_took_nothing() -> None:
     bucket = Bucket(rate=1, burst=10, now=0)
     bucket.take(8, 0)
