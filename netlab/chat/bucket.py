@@ -22,11 +22,15 @@ class Bucket:
         self.level = float(burst)
         self.updated = now
 
-    def take(self, tokens: int, now: Ns) -> Ns:
-        """Take the tokens and return 0; or, where they are not there, take none and return the ns until they are."""
+    def until(self, tokens: int, now: Ns) -> Ns:
+        """The ns until the tokens are there; 0 where they are."""
         self.level = min(self.burst, self.level + (now - self.updated) * self.rate / S)
         self.updated = now
-        if self.level >= tokens:
+        return 0 if self.level >= tokens else int((tokens - self.level) * S / self.rate) + 1
+
+    def take(self, tokens: int, now: Ns) -> Ns:
+        """Take the tokens and return 0; or, where they are not there, take none and return the ns until they are."""
+        wait = self.until(tokens, now)
+        if not wait:
             self.level -= tokens
-            return 0
-        return int((tokens - self.level) * S / self.rate) + 1
+        return wait

@@ -33,7 +33,8 @@ from netlab.chat.client_events import (
     TimerFired,
     Transmit,
 )
-from netlab.chat.limits import EMIT_WAIT, HELLO_EVERY, HELLO_FOR, RESUME_WINDOW, WINDOW
+from netlab.chat.limits import EMIT_WAIT, ENVELOPE, HELLO_EVERY, HELLO_FOR, RESUME_WINDOW, WINDOW
+from netlab.chat.names import canonical
 from netlab.errors import MessageTooBig
 from netlab.packets.limits import MAX_MESSAGE
 from netlab.units import MS, Ns, S
@@ -45,6 +46,9 @@ REDIAL_MOST: Ns = 5 * S
 PACE = 0.9
 """Share of the hub's rate that a client uses: the network may press together what was sent evenly."""
 
+NUMBER_AROUND = 64
+"""Room for an operation's number in its JSON, bytes."""
+
 LASTING = frozenset({"bad_name", "name_taken", "bad_token", "hello_first", "resumed_elsewhere", "server_closed"})
 """Goodbyes after which connecting again would not help."""
 
@@ -52,13 +56,20 @@ LASTING = frozenset({"bad_name", "name_taken", "bad_token", "hello_first", "resu
 class RoomView:
     """What a client has seen of one room's numbers."""
 
-    __slots__ = ("epoch", "last", "missing")
+    __slots__ = ("epoch", "first", "last", "missing")
 
     def __init__(self, last: int, epoch: str) -> None:
+        self.first = last + 1
         self.last = last
         self.epoch = epoch
         self.missing: set[int] = set()
         """Numbers below `last` that have not come. (Only best effort leaves any.)"""
+
+    def begin(self, number: int) -> None:
+        """The numbers of this client begin here: known late where the answer to its join was lost."""
+        if number < self.first:
+            self.missing.update(range(max(number, self.first - 1000), self.first))
+            self.first = number
 
     def see(self, number: int) -> Literal["next", "late", "again"]:
         """Note a number; `late` fills a hole, `again` was there before."""
@@ -121,6 +132,7 @@ class ChatClient:
         self._bytes: Bucket | None = None
         self._next_op = 0
         self._queue: deque[tuple[int | None, m.Operation]] = deque()
+        self._again: deque[int] = deque()  # operations to send once more, after a cut
         self._under_way: OrderedDict[int, _UnderWay] = OrderedDict()
         self._out: list[Output] = []
 
@@ -142,9 +154,12 @@ class ChatClient:
         """Take in one event; what is to be done about it comes back. Bytes from the hub never raise.
 
         Raises:
-            MessageTooBig: the caller asked to emit more than the hub takes.
+            MessageTooBig: the caller asked for more than the hub takes.
+            UnicodeEncodeError, TypeError, ValueError: for what JSON can't say.
         """
         self._out = []
+        if self._state == "ended" and not isinstance(event, Ask):
+            return []
         match event:
             case Received(data):
                 self._received(data, now)
@@ -166,7 +181,7 @@ class ChatClient:
             case Start():
                 self._state = "connecting"
                 self._out.append(Dial())
-            case Leave() if self._state != "ended":
+            case Leave():
                 self._end("", "left")
         return self._out
 
@@ -193,36 +208,38 @@ class ChatClient:
         self._pause = REDIAL_FIRST
         self.sid, self.name, self._secret = welcome.sid, welcome.name, welcome.secret
         self.max_message = welcome.max_message
-        if welcome.rate is not None and self._messages is None:
-            self._messages = Bucket(welcome.rate.messages * PACE, max(1, welcome.rate.burst * PACE), now)
-            self._bytes = Bucket(welcome.rate.bytes * PACE, welcome.rate.bytes, now)
+        rate = welcome.rate
+        if rate is not None and self._messages is None and min(rate.messages, rate.burst, rate.bytes) > 0:
+            self._messages = Bucket(rate.messages * PACE, max(1, rate.burst * PACE), now)
+            self._bytes = Bucket(rate.bytes * PACE, max(rate.bytes, self.max_message + ENVELOPE), now)
         if restarted:
             self._restart(now)
         else:
             self._out.append(Changed("resumed" if welcome.resumed else "open"))
         if self.sid:
             self.rooms.setdefault(self.sid, RoomView(0, ""))
-        self._send_again(now)
+        # The hub tells what is done from what is not; what is said over best effort is said once.
+        again = self._under_way.items()
+        self._again = deque(op for op, its in again if self.reliable or not isinstance(its.operation, m.Emit))
         self._pump(now)
 
     def _restart(self, now: Ns) -> None:
         """The session is lost: a new one begins. Nobody can say what became of the emits that were under way."""
         self._out.append(Changed("restarted"))
         for op, under_way in list(self._under_way.items()):
-            if isinstance(under_way.operation, m.Emit):
+            operation = under_way.operation
+            if isinstance(operation, m.Emit):
                 self._finish(op, Outcome("unknown", detail="the session was lost"))
-            elif under_way.ref is None:
-                del self._under_way[op]  # a join of ours from the restart before
+            elif isinstance(operation, m.Leave):  # nobody is in any more
+                self.rooms.pop(_spelled(operation.room), None)
+                self._finish(op, Outcome("ok"))
+            elif under_way.ref is None:  # a join of ours from the restart before
+                del self._under_way[op]
+                self._queue.appendleft((None, operation))
         for room, view in list(self.rooms.items()):
             del self.rooms[room]
             if view.epoch:
                 self._queue.appendleft((None, m.Join(0, room, view.last, view.epoch)))
-
-    def _send_again(self, now: Ns) -> None:
-        """What was under way when the connection broke: the hub tells what is done from what is not."""
-        for under_way in self._under_way.values():
-            if under_way.answers_by is None and (self.reliable or not isinstance(under_way.operation, m.Emit)):
-                self._out.append(Transmit(under_way.data))
 
     def _disconnected(self, detail: str, now: Ns) -> None:
         if self._state in ("ended", "waiting"):
@@ -254,45 +271,69 @@ class ChatClient:
     # Operations
 
     def _ask(self, ref: int, operation: m.Operation, now: Ns) -> None:
-        if isinstance(operation, m.Emit):
-            size = m.size_of(operation.args)
-            if size > self.max_message:
-                raise MessageTooBig(
-                    f"{size} B of arguments exceed the hub's limit of {self.max_message} B",
-                    rule="chat.limits.ChatLimits.message",
-                    code="too_big",
-                )
+        self._check(operation)
         if self._state == "ended":
             self._out.append(Done(ref, Outcome("failed", detail="not sent: the connection has ended")))
             return
         self._queue.append((ref, operation))
         self._pump(now)
 
+    def _check(self, operation: m.Operation) -> None:
+        """Raise now what could not be sent later."""
+        size, rest = 0, operation
+        if isinstance(operation, m.Emit):
+            size = m.size_of(operation.args)
+            rest = msgspec.structs.replace(operation, args=[])
+        around = len(m.encode_json(rest))
+        if size > self.max_message or around > ENVELOPE - NUMBER_AROUND:
+            raise MessageTooBig(
+                f"{size} B of arguments exceed the hub's limit of {self.max_message} B"
+                if size > self.max_message
+                else f"{around} B of names exceed the limit of {ENVELOPE - NUMBER_AROUND} B",
+                rule="chat.limits.ChatLimits.message",
+                code="too_big",
+            )
+
     def _pump(self, now: Ns) -> None:
-        """Send what the hub's rate and the window allow."""
+        """Send what the hub's rate and the window allow: first once more what a cut may have lost."""
         self._pace_at = None
-        while self._state == "open" and self._queue and len(self._under_way) < WINDOW:
-            ref, operation = self._queue[0]
-            operation = msgspec.structs.replace(operation, op=self._next_op + 1)
-            data = m.encode_json(operation)
+        while self._state == "open":
+            while self._again and self._again[0] not in self._under_way:
+                self._again.popleft()
+            if self._again:
+                data = self._under_way[self._again[0]].data
+            elif self._queue and len(self._under_way) < WINDOW:
+                operation = msgspec.structs.replace(self._queue[0][1], op=self._next_op + 1)
+                data = m.encode_json(operation)
+            else:
+                return
             if self._messages is not None and self._bytes is not None:
-                wait = self._bytes.take(len(data), now) or self._messages.take(1, now)
+                wait = max(self._bytes.until(len(data), now), self._messages.until(1, now))
                 if wait:
                     self._pace_at = now + wait
                     return
-            self._queue.popleft()
-            self._next_op += 1
-            under_way = self._under_way[self._next_op] = _UnderWay(ref, operation, data)
-            if not self.reliable:
-                best_effort = isinstance(operation, m.Emit)
-                under_way.gives_up_at = now + (EMIT_WAIT if best_effort else HELLO_FOR)
-                under_way.repeat_at = None if best_effort else now + HELLO_EVERY
+                self._bytes.take(len(data), now)
+                self._messages.take(1, now)
+            if self._again:
+                self._again.popleft()
+            else:
+                self._next_op += 1
+                under_way = self._under_way[self._next_op] = _UnderWay(self._queue.popleft()[0], operation, data)
+                if not self.reliable:
+                    best_effort = isinstance(operation, m.Emit)
+                    under_way.gives_up_at = now + (EMIT_WAIT if best_effort else HELLO_FOR)
+                    under_way.repeat_at = None if best_effort else now + HELLO_EVERY
             self._out.append(Transmit(data))
 
     def _finish(self, op: int, outcome: Outcome) -> None:
         under_way = self._under_way.pop(op, None)
-        if under_way is not None and under_way.ref is not None:
+        if under_way is None:
+            return
+        if under_way.ref is not None:
             self._out.append(Done(under_way.ref, outcome))
+        elif outcome.status != "ok" and isinstance(under_way.operation, m.Join):  # ours, after a restart: we are out
+            self.counters["rooms_lost"] += 1
+            self._gap(m.Gap(under_way.operation.room, (under_way.operation.seen or 0) + 1, None))
 
     def _result(self, result: m.Result, now: Ns) -> None:
         under_way = self._under_way.get(result.op)
@@ -305,7 +346,9 @@ class ChatClient:
                 under_way.answers_by = now + operation.answer_ms * MS + EMIT_WAIT
                 under_way.repeat_at = under_way.gives_up_at = None
                 return
-        outcome = Outcome(result.status, result.rooms, result.code, result.detail, result.data)
+        # Of an operation of long ago the hub can't say that it was surely not done.
+        status: Literal["ok", "failed", "unknown"] = "unknown" if result.code == "stale_operation" else result.status
+        outcome = Outcome(status, result.rooms, result.code, result.detail, result.data)
         self._finish(result.op, outcome)
         self._pump(now)
 
@@ -315,8 +358,9 @@ class ChatClient:
                 for room, number in result.rooms.items():
                     view = self.rooms.setdefault(room, RoomView(number, result.epoch))
                     view.epoch = result.epoch
+                    view.begin(number + 1)
             case m.Leave(room=room):
-                self.rooms.pop(room, None)
+                self.rooms.pop(_spelled(room), None)
             case m.Emit(skip_self=True):  # its number is ours, and will not come
                 for room, number in result.rooms.items():
                     if room in self.rooms:
@@ -348,9 +392,12 @@ class ChatClient:
                 self._told(message, now)
 
     def _room_event(self, event: m.RoomEvent) -> None:
-        if isinstance(event, m.Joined) and event.sid == self.sid:
-            for room, number in event.rooms.items():
-                self.rooms.setdefault(room, RoomView(number - 1, ""))
+        for room, number in event.rooms.items():
+            mine = isinstance(event, m.Joined) and event.sid == self.sid
+            if room not in self.rooms and (mine or self._joining(room)):  # the answer to our join is still to come
+                self.rooms[room] = RoomView(number - 1, "")
+            if mine:
+                self.rooms[room].begin(number)
         seen = [self.rooms[room].see(number) for room, number in event.rooms.items() if room in self.rooms]
         if seen and all(how == "again" for how in seen):
             self.counters["duplicates"] += 1
@@ -360,6 +407,10 @@ class ChatClient:
             self.counters["reordered"] += 1
         self.counters["events"] += 1
         self._out.append(Happened(event))
+
+    def _joining(self, room: str) -> bool:
+        operations = (under_way.operation for under_way in self._under_way.values())
+        return any(isinstance(operation, m.Join) and _spelled(operation.room) == room for operation in operations)
 
     def _gap(self, gap: m.Gap) -> None:
         view = self.rooms.get(gap.room)
@@ -403,3 +454,8 @@ class ChatClient:
                 under_way.repeat_at = now + HELLO_EVERY
                 self.counters["repeats"] += 1
                 self._out.append(Transmit(under_way.data))
+
+
+def _spelled(room: str) -> str:
+    """The room's name as the hub spells it."""
+    return canonical(room) or room
