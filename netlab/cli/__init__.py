@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _run(arguments: list[str]) -> int:
     from netlab.cli.commands import netlab  # click and its classes: here, so that Ctrl-C meanwhile is caught too
 
-    result = netlab.main(arguments, prog_name="netlab", standalone_mode=False)
+    with netlab.make_context("netlab", list(arguments)) as context:  # `netlab.main` would turn EPIPE into status 1
+        result = netlab.invoke(context)
     return result if isinstance(result, int) else 0
 
 
@@ -43,14 +44,14 @@ def _tell(error: Exception) -> int:
     """Print the one line of an error; its exit status comes back."""
     import click
 
+    if isinstance(error, click.exceptions.Exit):  # as --help and --version end
+        return error.exit_code
+    if isinstance(error, click.exceptions.Abort):
+        return INTERRUPTED
     from netlab.errors import NetlabError
     from netlab.packets.text import printable
 
     who, status = "netlab", FAILED
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, click.exceptions.Abort):
-        return INTERRUPTED
     if isinstance(error, click.UsageError):
         status = USAGE
         who = error.ctx.command_path if error.ctx else who

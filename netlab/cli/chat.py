@@ -145,7 +145,7 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
     @_tcp_only(only_tcp, "--tls-cert", metavar="FILE", help="With serve: certificate (PEM), to host over TLS.")
     @_tcp_only(only_tcp, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
-    @click.option("--announce", hidden=True)
+    @click.option("--relay-url", "announce", hidden=True)
     def command(**asked: Any) -> int:
         asked = {"tls": False, "tls_ca": None, "tls_cert": None, "tls_key": None} | asked
         asked["token"] = asked["token"] or ""
@@ -256,11 +256,14 @@ async def stay(options: Options, chat: Chat, stop: asyncio.Future[int]) -> int:
         screen = terminal.Screen()
         conversation = Conversation(chat, HumanForm(), screen.show)
         await conversation.enter(options.room, url)
+        await conversation.look_round()
         return await terminal.converse(conversation, screen, stop)
     form: Form = JsonForm() if options.as_json else HumanForm() if person else PlainForm()
     output = piped.Output()
     conversation = Conversation(chat, form, output.show)
     await conversation.enter(options.room, url)
+    if person:
+        await conversation.look_round()
     return await piped.converse(conversation, output, stop, file=sys.stdin.fileno(), who=options.who)
 
 

@@ -50,7 +50,7 @@ async def _captured_server(options: Options, file: Path, stop: asyncio.Future[in
     relay = Relay(options.transport, listen=(options.host, port), to=(DEFAULT_HOST, port), inward=True)
     arguments = [
         "serve",
-        f"--announce={outside}",
+        f"--relay-url={outside}",
         *_files(("--tls-cert", options.tls_cert), ("--tls-key", options.tls_key)),
     ]
     if options.token == AUTO:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import signal
+import socket
 import ssl
 import sys
 
@@ -56,7 +58,7 @@ async def host(hosting: Hosting, stop: asyncio.Future[int]) -> int:
                 server = serve(str(address), hub=hub, tls=hosting.tls, reassembly=hosting.reassembly)
                 urls.append((await stack.enter_async_context(server)).url)
             except CannotListen as error:
-                raise CannotListen(f"{error}{what_to_do(address, error)}", taken=error.taken) from None
+                raise told(address, error) from None
         announce([hosting.announce] if hosting.announce else urls, hosting)
         number = await stop
         await hub.close()
@@ -76,12 +78,29 @@ def announce(urls: list[str], hosting: Hosting) -> None:
     print("Ctrl-C ends it", file=sys.stderr, flush=True)
 
 
-def what_to_do(address: Address, error: CannotListen) -> str:
-    """What follows the error of an address that can't be listened on."""
-    if not error.taken:
-        return ""
+def told(address: Address, error: CannotListen) -> CannotListen:
+    """The error of an address that can't be listened on, with what to do about it."""
+    if not (error.taken or _is_taken(address)):
+        return error
     command = "udp-chat" if address.scheme == "udp" else "tcp-chat"
-    return f": choose another (port 0 picks a free one), or join who listens there with netlab {command} join"
+    return CannotListen(
+        f"cannot listen at {address}: the port is taken: choose another (port 0 picks a free one), or join who listens "
+        f"there with netlab {command} join",
+        taken=True,
+    )
+
+
+def _is_taken(address: Address) -> bool:
+    """Ask the system itself: uvloop does not pass on why a datagram socket can't be bound."""
+    kind = socket.SOCK_DGRAM if address.scheme == "udp" else socket.SOCK_STREAM
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=kind, flags=socket.AI_PASSIVE)
+        for family, _, _, _, where in found:
+            with socket.socket(family, kind) as probe:
+                probe.bind(where)
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def tls_for_server(certificate: str | None, key: str | None) -> ssl.SSLContext | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from netlab.chat.client_events import Changed, Outcome
 from netlab.chat.names import canonical
 from netlab.cli.talk.forms import TEXT_EVENT, Ended, Form, Here, Written
 from netlab.cli.talk.slash import Do, Say, Wrong, parse
-from netlab.errors import ConnectionEnded, MessageTooBig, Refused, RemoteProtocolError
+from netlab.errors import ConnectionEnded, MessageTooBig, NetlabError, Refused, RemoteProtocolError
 from netlab.transports import Chat
 
 MOST_UNDER_WAY = 128
@@ -56,6 +57,11 @@ class Conversation:
         """
         await self._join(room)
         self._show(self.form.here(Here(url, self.chat.name, self.chat.sid, self.room or room)))
+
+    async def look_round(self) -> None:
+        """Say who is in the room already. Nothing is lost where that fails."""
+        with contextlib.suppress(NetlabError):
+            await self._who(0, [])
 
     async def listen(self) -> Changed:
         """Show what happens until the chat has ended; how it ended comes back."""
@@ -133,10 +139,7 @@ class Conversation:
                 case "/leave", _:
                     await self._leave(words)
                 case "/who", _:
-                    room = self._room_or_this(words)
-                    members = await self.chat.who(room)
-                    self.names.update(str(member["name"]) for member in members if member["name"] != self.chat.name)
-                    self._show(self.form.members(number, room, members))
+                    await self._who(number, words)
                 case "/rooms", _:
                     rooms = await self.chat.list_rooms()
                     self.known_rooms.update(str(row["room"]) for row in rooms)
@@ -159,6 +162,12 @@ class Conversation:
         else:
             outcome = Outcome("ok")
         self._done(number, line, outcome)
+
+    async def _who(self, number: int, words: list[str]) -> None:
+        room = self._room_or_this(words)
+        members = await self.chat.who(room)
+        self.names.update(str(member["name"]) for member in members if member["name"] != self.chat.name)
+        self._show(self.form.members(number, room, members))
 
     async def _join(self, asked: str) -> None:
         await self.chat.join(asked)

@@ -82,10 +82,12 @@ class HumanForm:
                 if not ended.to:
                     return []
                 return [Written([("private", "to "), name_piece(ended.to), ("", f": {printable(ended.said)}")])]
+            case "failed" if ended.outcome.code == "bad_command":
+                return [note(f"! {printable(ended.outcome.detail)}", "warning")]
             case "failed":
-                return [note(f"! not done: {said!r}: {why(ended.outcome)}", "warning")]
+                return [note(f"! not done: '{said}': {why(ended.outcome)}", "warning")]
             case "unknown":
-                return [note(f"! nobody knows whether it was done: {said!r}: {why(ended.outcome)}", "warning")]
+                return [note(f"! nobody knows whether it was done: '{said}': {why(ended.outcome)}", "warning")]
 
     def members(self, number: int, room: str, members: list[dict[str, Any]]) -> list[Written]:
         pieces = [("note", f"in {printable(room)}:")]

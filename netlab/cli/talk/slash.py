@@ -68,8 +68,8 @@ def parse(line: str) -> Asked:
     usage = SLASH.get(command)
     if usage is None:
         return Wrong(f"there is no command {command[:40]!r}{suggestion(command[:40], SLASH)} (/help lists them)")
-    words = rest[0].split(None, usage.most - 1) if rest and usage.most else rest
-    if not usage.least <= len(words) <= usage.most or (command != "/msg" and any(" " in word for word in words)):
+    words = " ".join(rest).split(None, 1 if command == "/msg" else -1)  # the text of /msg stays as it is
+    if not usage.least <= len(words) <= usage.most:
         return Wrong(f"write it as {usage.usage}")
     return Do(command, words)
 

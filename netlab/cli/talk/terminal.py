@@ -105,7 +105,8 @@ class WordCompleter(Completer):
         for candidate in self._candidates(command) if space else SLASH:
             typed = rest if space else command
             if candidate.startswith(typed):
-                yield Completion(candidate, start_position=-len(typed), display=printable(candidate))
+                more = " " if (space and command == "/msg") or (not space and SLASH[candidate].most) else ""
+                yield Completion(candidate + more, start_position=-len(typed), display=printable(candidate))
 
     def _candidates(self, command: str) -> list[str]:
         talk = self._conversation
