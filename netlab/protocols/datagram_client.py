@@ -39,13 +39,17 @@ from netlab.protocols.connection import (
 from netlab.protocols.cookies import COOKIE_LEN
 from netlab.protocols.pacing import Pacer
 from netlab.protocols.stream import BYE, PING
-from netlab.units import Ns, format_duration
+from netlab.units import Ns, S, format_duration
 
 MIN_HELLO = COOKIE_LEN
 """Payload of the smallest hello, bytes: no smaller than that of the cookie that answers it."""
 
 MAX_COOKIE = 255
 """Payload of the largest cookie that is sent back, bytes (RFC 6347 §4.2.1): it goes into a hello of one packet."""
+
+PING_AGAIN: Ns = 1 * S
+"""How soon a ping is repeated, until its pong comes. Only a pong shows that the server hears us: who listens to a busy
+room hears enough, and would be forgotten all the same if it said nothing."""
 
 DATAGRAM_LIMITS = ReassemblyLimits(max_message=WIRE_MESSAGE)
 
@@ -96,7 +100,7 @@ class DatagramClient:
         self._token: bytes | None = None
         self._established = False  # the hub has spoken under this token
         self._heard_at: Ns | None = None
-        self._pinged = False
+        self._ping_at: Ns = 0
         self._over = False
         self._pacer = Pacer()
         self._reassembler = Reassembler(DATAGRAM_LIMITS)
@@ -106,7 +110,7 @@ class DatagramClient:
         """When to call `handle(TimerFired(), now)`, absolute ns."""
         if self._over:
             return None
-        silence = None if self._heard_at is None else self._heard_at + (DEAD_AFTER if self._pinged else PING_AFTER)
+        silence = None if self._heard_at is None else min(self._heard_at + DEAD_AFTER, self._ping_at)
         candidates = (silence, self._pacer.deadline, self._reassembler.deadline)
         return min((at for at in candidates if at is not None), default=None)
 
@@ -161,7 +165,9 @@ class DatagramClient:
                 return [Deliver(first.payload)]  # the hello was refused
         if self._token is None or first.session != self._token:
             return [Dropped("unknown_session")]
-        self._heard_at, self._pinged = now, False
+        if self._heard_at is None:
+            self._ping_at = now + PING_AFTER
+        self._heard_at = now
         self._established = self._established or first.type is PacketType.DATA
         outputs: list[Output] = []
         for packet in packets:
@@ -180,7 +186,9 @@ class DatagramClient:
             case PacketType.BYE:
                 self._over = True
                 outputs.append(PeerLeft())
-            case PacketType.ACK | PacketType.PONG:
+            case PacketType.PONG:
+                self._ping_at = now + PING_AFTER
+            case PacketType.ACK:
                 pass
             case _:
                 outputs.append(Dropped("unexpected_type"))
@@ -200,8 +208,8 @@ class DatagramClient:
         if now >= self._heard_at + DEAD_AFTER:
             self._over = True
             outputs.append(Failed("dead_peer", f"nothing heard for {format_duration(DEAD_AFTER)}"))
-        elif not self._pinged and now >= self._heard_at + PING_AFTER:
-            self._pinged = True
+        elif now >= self._ping_at:
+            self._ping_at = now + PING_AGAIN
             outputs.append(Transmit(with_session(PING, self._token)))
         return outputs
 

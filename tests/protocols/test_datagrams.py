@@ -624,10 +624,12 @@ def test_the_clients_time() -> None:
     #    t/s  input        outputs                                 deadline/s
     script: list[tuple[float, bytes | None, list[str], float | None]] = [
         (14.9, None, [], 15),
-        (15.0, None, ["ping"], 30),
+        (15.0, None, ["ping"], 16),  # again every second until its pong comes
+        (15.9, None, [], 16),
+        (16.0, None, ["ping"], 17),
         (16.0, PONG, [], 31),
-        (31.0, None, ["ping"], 46),
-        (45.9, None, [], 46),
+        (31.0, None, ["ping"], 32),
+        (45.9, None, ["ping"], 46),
         (46.0, None, ["dead_peer"], None),
         (47.0, PONG, [], None),
     ]
