@@ -1,0 +1,28 @@
+"""Seeing: live capture without root, capture files, and packets taken apart layer by layer.
+
+    netlab.capture.read("chat.pcapng").packet(7).layers
+
+Read `live` for capturing, `files` for reading, `layers` for taking apart, `models` for where each layer stands, and
+`scapy_layers` for `NetlabPacket` in scapy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netlab.capture.files import Capture, CapturedPacket, read
+    from netlab.capture.live import LiveCapture, capture_command, capture_command_async
+
+__all__ = ["Capture", "CapturedPacket", "LiveCapture", "capture_command", "capture_command_async", "read"]
+
+_WHERE = {"Capture": "files", "CapturedPacket": "files", "read": "files"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of `__all__` where it is used: the process that captures needs none of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE.get(name, 'live')}"), name)

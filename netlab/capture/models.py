@@ -38,15 +38,16 @@ OSI = (
     ModelLayer(6, "Presentation", "agrees on how data is written"),
     ModelLayer(7, "Application", "is what the communicating programs say to each other"),
 )
-"""ISO/IEC 7498-1 §6.1.2, from the bottom."""
+"""ISO/IEC 7498-1 clause 6, from the bottom."""
 
 TCP_IP = (
     ModelLayer(None, "Link", "moves packets over the network that a host is directly connected to"),
     ModelLayer(None, "Internet", "carries datagrams from host to host, and promises nothing"),
     ModelLayer(None, "Transport", "carries data from end to end for applications"),
-    ModelLayer(None, "Application", "is the top layer, with what OSI has in its three upper ones"),
+    ModelLayer(None, "Application", "is what the communicating programs say to each other"),
 )
-"""RFC 1122 §1.1.3, from the bottom."""
+"""RFC 1122 §1.1.3, from the bottom. Of its top layer it says that it "essentially combines the functions of the top two
+layers -- Presentation and Application -- of the OSI reference model"; it names nothing for OSI's session layer."""
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -70,9 +71,9 @@ class Placement(msgspec.Struct, frozen=True):
 
     @property
     def osi_text(self) -> str:
-        """Such as `2 Data Link`, or `2/3 Data Link/Network`."""
+        """Such as `2 Data Link`, or `2/3 Data Link/Network`; "" where none is known."""
         numbers = "/".join(str(number) for number in self.osi)
-        return f"{numbers} {'/'.join(OSI[number - 1].name for number in self.osi)}"
+        return f"{numbers} {'/'.join(OSI[number - 1].name for number in self.osi)}".strip()
 
 
 _PLACEMENTS = (
@@ -85,6 +86,16 @@ _PLACEMENTS = (
         "No link is crossed: the kernel hands the packet back to itself, and any link header is made up.",
         "RFC 1122 §3.2.1.3 (g)",
     ),
+    Placement(
+        "Linux cooked",
+        "frame",
+        (2,),
+        "Link",
+        "Capturing on all interfaces at once, Linux puts a header of its own making in the place of each link's.",
+        "pcap-linktype(7), LINKTYPE_LINUX_SLL",
+    ),
+    Placement("VLAN tag", "frame", (2,), "Link", None, "IEEE 802.1Q"),
+    Placement("padding", "bytes", (2,), "Link", None, "RFC 894"),
     Placement(
         "ARP",
         "packet",
@@ -110,7 +121,7 @@ _PLACEMENTS = (
         (3,),
         "Internet",
         "It is carried in IPv6 as if it were above it, yet RFC 4443 calls it an integral part of IPv6.",
-        "RFC 4443 §1",
+        "RFC 4443 §2",
     ),
     Placement("TCP", "segment", (4,), "Transport", None, "RFC 9293; RFC 1122 §4.2"),
     Placement("UDP", "datagram", (4,), "Transport", None, "RFC 768; RFC 1122 §4.1"),
@@ -119,8 +130,8 @@ _PLACEMENTS = (
         "record",
         (5, 6),
         "Application",
-        "It runs above a transport and below what it protects; OSI's layers 5 and 6 are each a part of what it does, and"
-        " neither was meant for it.",
+        "It runs above a transport and below what it protects; OSI's layers 5 and 6 are each a part of what it does, "
+        "and neither was meant for it.",
         "RFC 8446 §1",
     ),
     Placement(
@@ -146,7 +157,7 @@ _PLACEMENTS = (
         "message",
         (7,),
         "Application",
-        "That it is written as UTF-8 JSON is what OSI calls presentation (6); the Internet keeps it in the application.",
+        "Being written as UTF-8 JSON is what OSI calls presentation (6); the Internet leaves it to the application.",
         "RFC 8259; netlab/chat",
     ),
     Placement("HTTP", "message", (7,), "Application", None, "RFC 9110"),
@@ -155,17 +166,17 @@ _PLACEMENTS = (
         "frame",
         (7,),
         "Application",
-        "It is a protocol of its own over TCP that uses HTTP only for its handshake; as a channel for other protocols it "
-        "is also put at 5.",
-        "RFC 6455 §1.2 and §1.5",
+        "It is a protocol of its own over TCP that uses HTTP only for its handshake; as a channel for other protocols "
+        "it is also put at 5.",
+        "RFC 6455 §1.7",
     ),
     Placement(
         "Socket.IO",
         "packet",
         (7,),
         "Application",
-        "It is events over Engine.IO over HTTP polling or WebSocket, and no WebSocket implementation; its sessions make "
-        "some put it at 5.",
+        "It is events over Engine.IO over HTTP polling or WebSocket, and no WebSocket implementation; its sessions "
+        "make some put it at 5.",
         "the Socket.IO protocol, version 5",
     ),
     Placement("data", "data", (7,), "Application", None, "RFC 1122 §1.1.3"),

@@ -1,0 +1,326 @@
+"""One packet taken apart: a list of layers, each with its fields, each field with the bytes that it stands in.
+
+scapy dissects; what stands here walks its layers and their fields (`fields_desc`, `getfield`) to find where every bit
+went, gives the fields the names of the RFCs, places each layer in both models (`models`) and says what a number alone
+does not: whether a checksum is right, not filled in yet, or wrong.
+
+Read `scapy_layers` for netlab's own packet. Importing this does not import scapy; taking a packet apart does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from netlab.capture.field_names import names_of, shown, tcp_flags
+from netlab.capture.models import PLACEMENTS, Placement
+from netlab.capture.remarks import remarks
+from netlab.packets.capture_record import LinkType
+from netlab.packets.packet import HEADER_LEN
+from netlab.packets.text import printable_bytes
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One field of a header.
+
+    Attributes:
+        name: as the protocol's specification calls it.
+        key: as scapy calls it.
+        value: the number, or text; bytes as hex digits.
+        shown: the value as people read it; printable.
+        start: its first byte, counted from the packet's first.
+        end: the byte behind its last.
+        bits: for a field that is not whole bytes: its first bit, counted from the most significant of byte `start`, and
+            how many.
+    """
+
+    name: str
+    key: str
+    value: int | str
+    shown: str
+    start: int
+    end: int
+    bits: tuple[int, int] | None = None
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """One PDU within the packet: its header, and what it carries.
+
+    Attributes:
+        protocol: such as `IPv4`, a key of `models.PLACEMENTS`, or what scapy calls a protocol that is not in there.
+        pdu: what one unit of it is called: frame, packet, segment, datagram, message.
+        osi: its place in OSI, such as `4 Transport`; "" where none is known.
+        tcp_ip: its place in RFC 1122, such as `Transport`.
+        contested: why the placement is not everybody's, or None.
+        start, payload_start, end: the header is [start, payload_start), what it carries [payload_start, end).
+        fields: of the header, in order.
+        notes: what is to be said of it, a sentence each.
+    """
+
+    protocol: str
+    pdu: str
+    osi: str
+    tcp_ip: str
+    contested: str | None
+    start: int
+    payload_start: int
+    end: int
+    fields: tuple[Field, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def header_len(self) -> int:
+        return self.payload_start - self.start
+
+    @property
+    def payload_len(self) -> int:
+        return self.end - self.payload_start
+
+    def field(self, name: str) -> Field | None:
+        """The field of this name (the specification's or scapy's), or None."""
+        return next((field for field in self.fields if name in (field.name, field.key)), None)
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """What one packet spends its bytes on; the sum of all four is its length.
+
+    Attributes:
+        headers: bytes of headers, from the link up to netlab's, by protocol in the order they stand.
+        envelope: bytes of chat events that are not what somebody said: names, numbers, JSON's own signs.
+        text: bytes of what somebody said: the arguments of messages, as JSON writes them.
+        other: bytes of anything else: fragments of messages, padding, other programs' data.
+    """
+
+    headers: dict[str, int]
+    envelope: int
+    text: int
+    other: int
+
+    @property
+    def header(self) -> int:
+        """Bytes of all headers."""
+        return sum(self.headers.values())
+
+
+_TITLES = {
+    "Ether": "Ethernet",
+    "Loopback": "Loopback",
+    "CookedLinux": "Linux cooked",
+    "CookedLinuxV2": "Linux cooked",
+    "Dot1Q": "VLAN tag",
+    "ARP": "ARP",
+    "IP": "IPv4",
+    "IPv6": "IPv6",
+    "ICMP": "ICMP",
+    "TCP": "TCP",
+    "UDP": "UDP",
+    "NetlabPacket": "netlab packet",
+    "ChatEvent": "chat event",
+    "NetlabData": "data",
+    "Raw": "data",
+    "Padding": "padding",
+}  # scapy's class -> the protocol's name
+_NO_HEADER = {"ChatEvent", "NetlabData", "Raw", "Padding"}  # all of it is what was carried
+_NO_ADDRESS = "00:00:00:00:00:00"
+_UNSAID = 2**32  # an end behind every packet's
+_PLACELESS = Placement("", "packet", (), "", None, "")
+
+
+def without_network_config() -> None:
+    """Keep scapy from reading this machine's routes when it is imported: for a process that only looks at packets."""
+    from scapy.config import conf
+
+    conf.route_autoload = conf.route6_autoload = False
+
+
+def to_scapy(data: bytes, linktype: int = LinkType.EN10MB) -> Any:
+    """The packet as scapy has it; of an unknown link type, `Raw`."""
+    from scapy.layers.inet import IP
+    from scapy.layers.inet6 import IPv6
+    from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Ether, Loopback
+    from scapy.packet import Raw
+
+    import netlab.capture.scapy_layers  # noqa: F401  # tells scapy of the netlab packet
+
+    kind: Any
+    match linktype:
+        case LinkType.EN10MB:
+            kind = Ether
+        case LinkType.NULL:
+            kind = Loopback
+        case LinkType.RAW:
+            kind = IPv6 if data[:1] and data[0] >> 4 == 6 else IP
+        case LinkType.LINUX_SLL:
+            kind = CookedLinux
+        case LinkType.LINUX_SLL2:
+            kind = CookedLinuxV2
+        case _:
+            kind = Raw
+    try:
+        return kind(data)
+    except Exception:  # cut short or damaged within the first header: scapy raises what its fields raise
+        return Raw(data)
+
+
+def dissect(data: bytes, linktype: int = LinkType.EN10MB) -> list[Layer]:
+    """The layers of one packet, the link's first. Bytes that fit nothing are a layer called `data`; nothing raises."""
+    return layers_of(to_scapy(data, linktype), data)
+
+
+def layers_of(packet: Any, data: bytes) -> list[Layer]:
+    """The layers of a packet that scapy has dissected from `data`."""
+    layers: list[Layer] = []
+    chain = list(_chain(packet))
+    at, above_transport, limit = 0, False, len(data)
+    for number, part in enumerate(chain):
+        own = part.raw_packet_cache if part.raw_packet_cache is not None else part.self_build()
+        kind = type(part).__name__
+        start, at = at, min(at + len(own), len(data))
+        if kind == "Padding":  # scapy hangs it onto the innermost layer, but it stands behind the outer one's end
+            limit = len(data)
+        end = min(_end_of(kind, part, start, at), limit)
+        limit = end if kind in ("IP", "IPv6", "UDP") else limit
+        payload_start = start if kind in _NO_HEADER else at
+        title = _title(kind, part)
+        placement = PLACEMENTS.get(title, PLACEMENTS["data"] if above_transport else _PLACELESS)
+        fields = () if kind in ("Raw", "Padding", "NetlabData") else tuple(_fields(part, own, start))
+        if kind in _NO_HEADER and at > start:
+            fields = (_text_field(kind, data[start:at], start),)
+        layers.append(
+            Layer(
+                protocol=title,
+                pdu=placement.pdu,
+                osi=placement.osi_text,
+                tcp_ip=placement.tcp_ip,
+                contested=placement.contested,
+                start=start,
+                payload_start=payload_start,
+                end=max(end, at),
+                fields=fields,
+                notes=tuple(remarks(kind, part, chain[:number], data, start, end)),
+            )
+        )
+        above_transport = above_transport or kind in ("TCP", "UDP")
+    return layers
+
+
+def sums(layers: list[Layer], data: bytes) -> Sums:
+    """What the bytes of a packet are spent on."""
+    headers: dict[str, int] = {}
+    envelope = text = other = 0
+    for layer in layers:
+        if layer.protocol == "chat event":
+            said = len(said_in(data[layer.start : layer.end]))
+            envelope, text = envelope + layer.payload_len - said, text + said
+        elif layer.payload_start == layer.start:
+            other += layer.payload_len
+        else:
+            headers[layer.protocol] = headers.get(layer.protocol, 0) + layer.header_len
+    return Sums(headers, envelope, text, other)
+
+
+class _Said(msgspec.Struct):
+    args: msgspec.Raw = msgspec.Raw(b"")
+
+
+def said_in(event: bytes) -> bytes:
+    """What somebody said in a chat event: its arguments as they stand there, without the brackets around them."""
+    try:
+        args = bytes(msgspec.json.decode(event, type=_Said).args)
+    except (msgspec.DecodeError, RecursionError):
+        return b""
+    return args[1:-1] if args[:1] == b"[" else args
+
+
+# ---- walking what scapy found ----------------------------------------------------------------------------------------
+
+
+def _chain(packet: Any) -> Iterator[Any]:
+    while type(packet).__name__ != "NoPayload":
+        yield packet
+        packet = packet.payload
+
+
+def _title(kind: str, part: Any) -> str:
+    if kind == "Ether" and part.src == part.dst == _NO_ADDRESS:
+        return "Loopback"
+    if kind.startswith("ICMPv6"):
+        return "ICMPv6"
+    return _TITLES.get(kind, str(part.name))
+
+
+def _end_of(kind: str, part: Any, start: int, header_end: int) -> int:
+    """Where the PDU ends, as its own header says; for those that do not say, far away."""
+    match kind:
+        case "IP":
+            return start + int(part.len) if part.len else _UNSAID  # 0: over 64 KiB, as offload makes them
+        case "IPv6":
+            return start + 40 + int(part.plen)
+        case "UDP":
+            return start + int(part.len)
+        case "NetlabPacket":
+            return start + HEADER_LEN + int(part.len)
+        case "ChatEvent" | "NetlabData" | "Raw" | "Padding":
+            return header_end
+        case _:
+            return _UNSAID
+
+
+def _fields(part: Any, own: bytes, start: int) -> Iterator[Field]:
+    """Each field of a header, found as scapy finds it, with the bits it takes."""
+    names = names_of(type(part).__name__)
+    rest: Any = own
+    for field in part.fields_desc:
+        if type(part).__name__ == "TCP" and field.name == "reserved" and len(own) >= 20:
+            # RFC 9293 §3.1 reserves 4 bits; scapy still has the last of them as the flag NS of RFC 3540, now historic.
+            yield Field("reserved", "reserved", own[12] & 15, str(own[12] & 15), start + 12, start + 13, (4, 4))
+            yield Field("control bits", "flags", own[13], tcp_flags(own[13]), start + 13, start + 14)
+        before = _bit_position(rest, own)
+        try:
+            rest, value = field.getfield(part, rest)
+        except Exception:  # cut short: what is left is no field
+            return
+        after = _bit_position(rest, own)
+        if after == before:  # a conditional field that is not there
+            continue
+        if type(part).__name__ == "TCP" and field.name in ("reserved", "flags"):
+            continue
+        first, last = start + before // 8, start + (after + 7) // 8
+        bits = None if before % 8 == 0 and after % 8 == 0 else (before % 8, after - before)
+        raw = own[before // 8 : (after + 7) // 8]
+        yield Field(
+            names.get(field.name, field.name),
+            field.name,
+            _plain(value, raw),
+            shown(part, field, value, raw),
+            first,
+            last,
+            bits,
+        )
+
+
+def _bit_position(rest: Any, own: bytes) -> int:
+    """scapy's rest is bytes, or within a byte (bytes, bits of the first that are taken)."""
+    left, bits = rest if isinstance(rest, tuple) else (rest, 0)
+    return (len(own) - len(left)) * 8 + int(bits)
+
+
+def _plain(value: Any, raw: bytes) -> int | str:
+    """The value as JSON can hold it."""
+    if isinstance(value, bool | int):
+        return int(value)
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "value") and isinstance(value.value, int):  # scapy's FlagValue
+        return int(value.value)
+    return raw.hex()
+
+
+def _text_field(kind: str, body: bytes, start: int) -> Field:
+    if kind == "Padding":
+        return Field("padding", "load", body.hex(), body.hex(), start, start + len(body))
+    key = {"ChatEvent": "text", "NetlabData": "data"}.get(kind, "load")
+    text = printable_bytes(body)
+    return Field("JSON text" if kind == "ChatEvent" else "data", key, text, text, start, start + len(body))

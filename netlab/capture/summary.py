@@ -1,0 +1,209 @@
+"""One packet in one line: who to whom, by which protocol, and what netlab sees in it. By netlab's own codecs, without
+scapy, since a capture has many packets.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, TypeAlias
+
+import msgspec
+
+from netlab.capture.field_names import tcp_flags
+from netlab.errors import DecodeError
+from netlab.packets import ethernet, ipv4, ipv6, tcp, udp
+from netlab.packets.capture_record import LinkType, Record
+from netlab.packets.packet import HEADER_LEN, MAGIC, SESSION_LEN, VERSION, PacketType
+from netlab.packets.text import printable
+from netlab.units import Ns
+
+_MOST = 70_000  # bytes: no packet on a network is longer, whatever a file claims
+_SHOWN = 60  # characters of an event
+_NAMES = {1: "ICMP", 2: "IGMP", 58: "ICMPv6"}
+
+_Address: TypeAlias = IPv4Address | IPv6Address
+
+
+class NetlabPart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One netlab packet within a datagram or segment.
+
+    Attributes:
+        type: such as `data`.
+        message_id, index, count: fragment `index` (from 0) of `count` of this message.
+        payload_len: as its header says, bytes, the session token included.
+        event: the chat event in it, in a few words; "" where it holds no whole one. Printable.
+        whole: whether all of it is here; over TCP it may go on in the next segment.
+    """
+
+    type: str
+    message_id: int
+    index: int
+    count: int
+    payload_len: int
+    event: str = ""
+    whole: bool = True
+
+    def __str__(self) -> str:
+        fragment = "" if self.count == 1 else f" {self.index + 1}/{self.count}"
+        more = "" if self.whole else ", goes on"
+        event = f" {self.event}" if self.event else ""
+        return f"{self.type} {self.message_id:08x}{fragment}{more}{event}"
+
+
+class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One line of a packet list.
+
+    Attributes:
+        time_ns: ns since 1970, or None where the file has none.
+        source, destination: IP addresses, or those of the link where there is no IP.
+        flags: TCP's, such as `SYN, ACK`.
+        length: bytes the packet had on the link, also where fewer were captured.
+        payload_len: bytes that TCP or UDP carried.
+        damaged: what is wrong with it, or "".
+    """
+
+    number: int
+    time_ns: Ns | None
+    interface: str
+    source: str = ""
+    source_port: int | None = None
+    destination: str = ""
+    destination_port: int | None = None
+    protocol: str
+    flags: str = ""
+    length: int
+    payload_len: int | None = None
+    netlab: tuple[NetlabPart, ...] = ()
+    damaged: str = ""
+    comment: str = ""
+
+
+def summarize(record: Record) -> Summary:
+    """The line of one record. Bytes that do not decode are named `damaged`; nothing raises."""
+    found: dict[str, Any] = {"protocol": f"link type {record.interface.linktype}"}
+    data = record.data + bytes(min(record.original_len, _MOST) - len(record.data))  # what was cut off counts as zeros
+    try:
+        _link(data, record.interface.linktype, found, len(record.data))
+    except DecodeError as error:
+        found["damaged"] = str(error)
+    return Summary(
+        number=record.number,
+        time_ns=record.time_ns,
+        interface=printable(record.interface.name or ""),
+        length=record.original_len,
+        comment=printable(record.comment or ""),
+        **found,
+    )
+
+
+def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> None:
+    match linktype:
+        case LinkType.EN10MB:
+            frame = ethernet.decode(data)
+            found |= {
+                "protocol": f"EtherType {frame.ethertype:#06x}",
+                "source": ethernet.format_address(frame.source),
+                "destination": ethernet.format_address(frame.destination),
+            }
+            kind, payload = frame.ethertype, frame.payload
+            if kind == ethernet.EtherType.VLAN and len(payload) >= 4:
+                kind, payload = int.from_bytes(payload[2:4], "big"), payload[4:]
+        case LinkType.LINUX_SLL if len(data) >= 16:
+            kind, payload = int.from_bytes(data[14:16], "big"), data[16:]
+        case LinkType.LINUX_SLL2 if len(data) >= 20:
+            kind, payload = int.from_bytes(data[:2], "big"), data[20:]
+        case LinkType.RAW | LinkType.NULL if len(data) > 4:
+            payload = data if linktype == LinkType.RAW else data[4:]
+            kind = {4: ethernet.EtherType.IPV4, 6: ethernet.EtherType.IPV6}.get(payload[0] >> 4, 0)
+        case _:
+            return
+    captured -= len(data) - len(payload)
+    match kind:
+        case ethernet.EtherType.IPV4:
+            found["protocol"] = "IPv4"
+            packet = ipv4.decode(payload, verify=False)
+            found |= {"source": str(packet.source), "destination": str(packet.destination)}
+            captured -= ipv4.HEADER_LEN + len(packet.options)
+            if packet.fragment_offset:
+                found["protocol"] = f"{_NAMES.get(packet.protocol, packet.protocol)} fragment"
+            elif packet.flags & ipv4.Ipv4Flags.MORE_FRAGMENTS and packet.protocol == udp.PROTOCOL:
+                found["protocol"] = "UDP fragment"  # its length is that of the whole
+            else:
+                _transport(packet.protocol, packet.payload, packet.source, packet.destination, found, captured)
+        case ethernet.EtherType.IPV6:
+            found["protocol"] = "IPv6"
+            packet6 = ipv6.decode(payload)
+            found |= {"source": str(packet6.source), "destination": str(packet6.destination)}
+            captured -= ipv6.HEADER_LEN
+            _transport(packet6.next_header, packet6.payload, packet6.source, packet6.destination, found, captured)
+        case ethernet.EtherType.ARP:
+            found["protocol"] = "ARP"
+
+
+def _transport(
+    protocol: int, data: bytes, source: _Address, destination: _Address, found: dict[str, Any], captured: int
+) -> None:
+    match protocol:
+        case tcp.PROTOCOL:
+            found["protocol"] = "TCP"
+            segment = tcp.decode(data, source, destination, verify=False)
+            found["flags"] = tcp_flags(segment.flags)
+            found |= {"source_port": segment.source_port, "destination_port": segment.destination_port}
+            payload = segment.payload
+        case udp.PROTOCOL:
+            found["protocol"] = "UDP"
+            datagram = udp.decode(data, source, destination, verify=False)
+            found |= {"source_port": datagram.source_port, "destination_port": datagram.destination_port}
+            payload = datagram.payload
+        case _:
+            found["protocol"] = _NAMES.get(protocol, f"IP protocol {protocol}")
+            return
+    found["payload_len"] = len(payload)
+    here = payload[: max(0, captured - (len(data) - len(payload)))]
+    if parts := netlab_parts(here):
+        found["netlab"] = tuple(parts)
+
+
+def netlab_parts(payload: bytes) -> list[NetlabPart]:
+    """The netlab packets that a datagram or segment begins with, one after the other."""
+    parts: list[NetlabPart] = []
+    at = 0
+    while len(payload) - at >= HEADER_LEN and payload[at : at + 2] == MAGIC and payload[at + 2] >> 4 == VERSION:
+        kind, flags = payload[at + 2] & 15, payload[at + 3]
+        length, index, count = (int.from_bytes(payload[at + i : at + i + 2], "big") for i in (4, 6, 8))
+        message_id = int.from_bytes(payload[at + 12 : at + 16], "big")
+        end = at + HEADER_LEN + length
+        body = payload[at + HEADER_LEN + (SESSION_LEN if flags & 1 else 0) : end]
+        name = PacketType(kind).name.lower() if kind < len(PacketType) else f"type {kind}"
+        whole = end <= len(payload)
+        event = describe(body) if whole and count == 1 else ""
+        parts.append(NetlabPart(name, message_id, index, count, length, event, whole))
+        at = end
+    return parts
+
+
+def describe(body: bytes) -> str:
+    """A chat event in a few words: its type, and what tells it from others. "" where it is none. Printable.
+
+    >>> describe(b'{"type":"emit","op":3,"event":"chat","to":["lobby"],"args":["hi"]}')
+    "emit chat to lobby: 'hi'"
+    """
+    try:
+        event = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        return ""
+    words = [event["type"]]
+    words += [event[key] for key in ("event", "name", "status", "code") if isinstance(event.get(key), str)]
+    for key, word in (("to", "to"), ("rooms", "in"), ("room", "in")):
+        where = event.get(key)
+        if isinstance(where, str) and where:
+            words.append(f"{word} {where}")
+        elif isinstance(where, list | dict) and where:
+            words.append(f"{word} {', '.join(str(name) for name in where)}")
+    text = " ".join(words)
+    args = event.get("args")
+    if isinstance(args, list) and args:
+        text += f": {args[0]!r}" if isinstance(args[0], str) else f": {msgspec.json.encode(args[0]).decode()}"
+    return printable(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
