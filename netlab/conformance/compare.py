@@ -217,15 +217,16 @@ def _gaps(log: Sequence[Line]) -> list[Gap]:
 
 def _places(log: Sequence[Line]) -> list[tuple[Id | None, Place]]:
     """Every number that this log knows of: what came, and what the hub answered to the sender."""
-    life, places = 0, []
+    life = 0
+    places: list[tuple[Id | None, Place]] = []
     for line in log:
         match line:
             case Missed(last=None):
                 life += 1
             case Heard(rooms=rooms, sender=sender, n=n) | Ended(rooms=rooms, sender=sender, n=n):
-                places += [((sender, n), (life, room, number)) for room, number in rooms.items()]
+                places.extend(((sender, n), (life, room, number)) for room, number in rooms.items())
             case Noted(rooms=rooms):
-                places += [(None, (life, room, number)) for room, number in rooms.items()]
+                places.extend((None, (life, room, number)) for room, number in rooms.items())
     return places
 
 

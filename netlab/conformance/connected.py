@@ -91,7 +91,7 @@ async def duplication(ground: Ground) -> list[Evidence]:
             guarantee=DUPLICATES,
             kept=duplicates == 0 and heard > 0,
             seen=f"10 % doubled each way: {duplicates} duplicates of {heard} heard"
-            f" ({duplicates / max(1, heard):.0%}, expected {1.1 * 1.1 - 1:.0%})",
+            f" ({100 * duplicates / max(1, heard):.0f} %, expected 21 %)",
             figures={"heard": heard, "duplicates": duplicates},
         )
     ]
@@ -153,7 +153,7 @@ def _loss_evidence(report: Report, receivers: list[Receiver], proofs: list[dict[
         guarantee=LOSS,
         kept=lost == 0 and never_came == 0,
         missing=never_came > 0 and within and alone,
-        seen=f"{LOSS_RATE:.0%} loss each way, {words}; {lost} lost although ok{together}",
+        seen=f"{LOSS_RATE * 100:.0f} % loss each way, {words}; {lost} lost although ok{together}",
         figures={"proofs": proofs, "lost": lost, "ok": report.ok, "unknown": report.unknown, "alone": alone},
     )
 
@@ -184,6 +184,6 @@ async def _fragments(s: Scene, size: int) -> tuple[int, int]:
 
 
 async def _came(s: Scene, prefix: str, direction: str) -> int:
-    """Datagrams that came into the network in one direction, on all paths whose names begin so."""
+    """Datagrams with messages that came into the network in one direction, on all paths whose names begin so."""
     counts = [await s.counters(path) for path in s.paths if path.startswith(prefix)]
-    return sum(count[direction].get("in", 0) for count in counts)
+    return sum(count[direction].get("large", 0) for count in counts)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from netlab.conformance.compare import Report
@@ -13,7 +13,10 @@ from netlab.conformance.scene import WITNESS, Scene, scene, together
 from netlab.units import MS
 
 CUT_WITHIN = 6_000
-"""A connection is cut within so many bytes: some dozens of messages."""
+"""A connection that is resumed is cut within so many bytes: some dozens of messages."""
+
+CUT_UNRESUMED_WITHIN = 30_000
+"""One that is not, within so many: a new session is there at once, so more can be said in the same time."""
 
 EARLY_SHARE = 0.15
 """Share of connections cut during their handshake."""
@@ -27,7 +30,7 @@ async def resumed(ground: Ground) -> list[Evidence]:
     subject, cuts = ground.subject, ground.scale.cuts
     async with scene(subject, ground.spec, ground.directory, ground.seed, senders=2, witness=True) as s:
         async with talking(s, gap_ms=8.0):
-            await _cut(s, s.paths, cuts)
+            await _cut(s, s.paths, cuts, CUT_WITHIN)
         await s.settle(60)
         resumes = sum([await _tally(s, name, "resumed") for name in s.paths])
         report = await s.finish()
@@ -56,11 +59,12 @@ async def unresumed(ground: Ground) -> list[Evidence]:
     """Cut at random points, and not resumed: at most once, and nobody claims to know what became of what was in
     flight."""
     subject, cuts = ground.subject, ground.scale.cuts
+    limits = {"resume_window": 1000 * MS}
     async with scene(
-        subject, ground.spec, ground.directory, ground.seed, senders=2, reconnect=False, limits={"resume_window": 1000 * MS}
-    ) as s:  # fmt: skip
+        subject, ground.spec, ground.directory, ground.seed, senders=2, reconnect=False, limits=limits
+    ) as s:
         async with talking(s, gap_ms=1.0):
-            await _cut(s, list(s.senders), cuts)
+            await _cut(s, list(s.senders), cuts, CUT_UNRESUMED_WITHIN)
         await s.settle(60)
         report = await s.finish()
     duplicates, lost = report.total("duplicates"), report.total("lost")
@@ -81,9 +85,9 @@ async def unresumed(ground: Ground) -> list[Evidence]:
     ]  # fmt: skip
 
 
-async def _cut(s: Scene, paths: list[str], cuts: int) -> None:
+async def _cut(s: Scene, paths: list[str], cuts: int, within: int) -> None:
     """Cut the connections of these paths so many times in all."""
-    faults = {"cut_within": CUT_WITHIN, "cut_early": EARLY_SHARE}
+    faults = {"cut_within": within, "cut_early": EARLY_SHARE}
     shares = [cuts // len(paths) + (i < cuts % len(paths)) for i in range(len(paths))]
     await together(
         s.relay.ask("cuts", 60 + A_CUT_S * share, path=path, count=share, faults=faults)
@@ -94,9 +98,7 @@ async def _cut(s: Scene, paths: list[str], cuts: int) -> None:
 @asynccontextmanager
 async def talking(s: Scene, *, gap_ms: float) -> AsyncIterator[None]:
     """Every sender talks, until the block ends and what is under way has ended too."""
-    talk = [
-        asyncio.create_task(sender.ask("send", 3600, count=None, gap_ms=gap_ms)) for sender in s.senders.values()
-    ]
+    talk = [asyncio.create_task(sender.ask("send", 3600, count=None, gap_ms=gap_ms)) for sender in s.senders.values()]
     try:
         yield
         await together(sender.ask("stop", 10) for sender in s.senders.values())
@@ -137,8 +139,8 @@ async def beyond(ground: Ground) -> list[Evidence]:
         Evidence(
             guarantee=BEYOND,
             kept=kept and all(last is not None for _, _, last in gaps),
-            seen=f"{2 * scale.absences} absences, {len(gaps)} gaps told: {missed} numbers missing, {untold} of them not told,"
-            f" {wrong} told although they came",
+            seen=f"{2 * scale.absences} absences, {len(gaps)} gaps told: {missed} numbers missing, {untold} of them"
+            f" not told, {wrong} told although they came",
             figures={"gaps": len(gaps), "missing": missed, "untold": untold, "wrongly_told": wrong, "lost": lost},
         )
     ]
@@ -156,7 +158,7 @@ async def _away(ground: Ground, directory: Path, limits: dict[str, int], rounds:
                 await witness.ask("wait", 30, **{"left:r0": i})
                 await s.send(5)
             await s.relay.ask("block", 10, paths=["r0"], blocked=False)
-            await r0.ask("wait", 60, gaps=i, **({"joined:r0": i + 1} if expired else {"resumed": i}))
+            await r0.ask("wait", 60, **({"joined:r0": i + 1} if expired else {"resumed": i}))
         await s.send(10)
         await s.settle()
         return await s.finish()
@@ -164,20 +166,24 @@ async def _away(ground: Ground, directory: Path, limits: dict[str, int], rounds:
 
 async def killed(ground: Ground) -> list[Evidence]:
     """The hub is killed and started again: nobody knows how much is missing, and everybody is told so."""
+    kills = ground.scale.absences
     async with scene(ground.subject, ground.spec, ground.directory, ground.seed, senders=2) as s:
         everybody = {**s.senders, **s.receivers}
         async with talking(s, gap_ms=4.0):
-            await together(child.ask("wait", 30, different=40) for child in everybody.values())
-            await s.hub.kill()
-            await s.restart_hub()
-            await together(child.ask("wait", 30, restarted=1, gaps=1) for child in everybody.values())
-            heard = [await _tally(s, name, "different") for name in everybody]
-            await together(
-                child.ask("wait", 30, different=before + 40)
-                for child, before in zip(everybody.values(), heard, strict=True)
-            )
+            for i in range(kills + 1):
+                back = {"restarted": i} if i else {}
+                await together(c.ask("wait", 30, **back, **{f"joined:{name}": i + 1}) for name, c in everybody.items())
+                heard = [await _tally(s, name, "different") for name in everybody]
+                await together(
+                    child.ask("wait", 30, different=before + 40)
+                    for child, before in zip(everybody.values(), heard, strict=True)
+                )
+                if i < kills:
+                    await s.hub.kill()
+                    await s.restart_hub()
         await s.settle()
         report = await s.finish()
+    times = "once" if kills == 1 else f"{kills} times"
     gaps = [gap for receiver in report.receivers for gap in receiver.gaps]
     lost, told = report.total("lost"), report.total("told")
     exact = report.total("untold") == report.total("wrongly_told") == 0
@@ -185,10 +191,10 @@ async def killed(ground: Ground) -> list[Evidence]:
     return [
         Evidence(
             guarantee=KILLED,
-            kept=exact and clean and lost == told and len(gaps) == len(report.receivers)
+            kept=exact and clean and lost == told and len(gaps) == kills * len(report.receivers)
             and all(last is None for _, _, last in gaps),
-            seen=f"killed while two talked: {len(gaps)} gaps of unknown size told to {len(report.receivers)} receivers;"
-            f" {report.ok} ok, {lost} of them missing, {lost - told} not told; {report.unknown} unknown"
+            seen=f"killed {times} while two talked: {len(gaps)} gaps of unknown size told to"
+            f" {len(report.receivers)} receivers; {report.ok} ok, {lost} of them missing, {lost - told} not told; {report.unknown} unknown"
             f" ({report.unknown_heard} had arrived)",
             figures={
                 "gaps": len(gaps), "ok": report.ok, "lost": lost, "told": told, "unknown": report.unknown,

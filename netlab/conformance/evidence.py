@@ -114,7 +114,7 @@ def judge(subject: Subject, evidence: Evidence) -> Row:
 
 
 def not_carried_out(guarantee: str, why: str) -> Evidence:
-    """An experiment that did not come to its end shows nothing, neither that a promise holds nor that one is missing."""
+    """An experiment that did not come to its end shows nothing: neither a promise kept nor one missing."""
     return Evidence(guarantee=guarantee, kept=False, missing=False, seen=f"not carried out: {why}")
 
 

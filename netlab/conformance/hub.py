@@ -37,7 +37,7 @@ def main() -> None:
 
             async def leave() -> None:
                 for server in servers:
-                    log.write(Counted({key: count for key, count in server.counters.items()}))
+                    log.write(Counted(dict(server.counters)))
                 log.flush()
 
             await role.play({"listen": listen, "leave": leave})

@@ -31,6 +31,10 @@ Copies: TypeAlias = list[tuple[float, bytes]]
 """What becomes of a datagram: each copy with how long it is held back, s. None: it is lost."""
 
 
+LARGE = 64
+"""Bytes above which a datagram is counted as `large`: it carries something, and is no ping or acknowledgement."""
+
+
 class DatagramDice:
     """One direction of one path. `rng.random()` is drawn five times for every datagram, also for one that is lost:
     changing one probability leaves the fate of all others as it was."""
@@ -43,6 +47,7 @@ class DatagramDice:
         """What becomes of one datagram."""
         lost, doubled, held, damaged, where = (self._random() for _ in range(5))
         self.counters["in"] += 1
+        self.counters["large"] += len(data) > LARGE
         if lost < faults.loss:
             self.counters["lost"] += 1
             return []

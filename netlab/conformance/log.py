@@ -36,7 +36,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 class Heard(msgspec.Struct, frozen=True, tag="heard"):
-    """A message came: as its stamp says, and as its text was measured. `sender` is empty where no stamp was readable."""
+    """A message came: as its stamp says, and as its text was measured. Without a readable stamp, `sender` is empty."""
 
     rooms: dict[str, int]
     sender: str

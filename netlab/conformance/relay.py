@@ -10,7 +10,6 @@ A role of its own, told what to do on stdin (see `role`). It knows datagrams and
 from __future__ import annotations
 
 import argparse
-import asyncio
 import random
 from collections import Counter
 from typing import Any, Protocol

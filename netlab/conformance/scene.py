@@ -47,8 +47,9 @@ class Scene:
         name = f"hub{self._hubs}"
         arguments = ("--subject", self._spec, "--log", str(self.directory / f"{name}.jsonl"))
         self.hub = await self._children.start(name, "hub", self.directory, *arguments)
-        self.url: str = await self.hub.ask("listen", OPEN_S, limits=limits)
-        return self.url
+        url: str = await self.hub.ask("listen", OPEN_S, limits=limits)
+        self.url = url
+        return url
 
     async def restart_hub(self) -> None:
         """Start another hub where the killed one's clients find it."""
@@ -105,13 +106,11 @@ class Scene:
         for sender in self.senders.values():
             self._marks += 1
             mark, tries = self._marks, 4
-            waiting = [
-                asyncio.create_task(child.ask("wait", within_s, **{f"mark:{mark}": 1})) for child in receivers
-            ]
+            waiting = [asyncio.create_task(child.ask("wait", within_s, **{f"mark:{mark}": 1})) for child in receivers]
             try:
                 for _ in range(tries):
                     await sender.ask("mark", within_s, number=mark)
-                    done, pending = await asyncio.wait(waiting, timeout=within_s / tries)
+                    _, pending = await asyncio.wait(waiting, timeout=within_s / tries)
                     if not pending:
                         break
                 for task in waiting:
@@ -174,7 +173,7 @@ async def scene(
         reconnect: of the senders.
         limits: of the hub, beside "no limit on the rate".
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
     async with Children() as children:
         made = Scene(subject, spec, directory, seed, children)
         await together([made.start_hub({"message_rate": 0, "history": 20_000, **(limits or {})}), made.start_relay()])

@@ -139,9 +139,7 @@ class Seat:
         if stamp is None:
             self._log.write(Heard(message.rooms, "", 0, 0, "", length, sha256))
         else:
-            self._log.write(
-                Heard(message.rooms, stamp.sender, stamp.n, stamp.length, stamp.sha256, length, sha256)
-            )
+            self._log.write(Heard(message.rooms, stamp.sender, stamp.n, stamp.length, stamp.sha256, length, sha256))
             if (stamp.sender, stamp.n) not in self._heard:
                 self._heard.add((stamp.sender, stamp.n))
                 self.tally["different"] += 1
