@@ -132,7 +132,7 @@ def _tell_long_message(console: Console, traffics: list[Traffic]) -> None:
         )
     console.print(
         "\n  Over UDP each piece is a datagram of at most 1200 bytes, so that IP need not cut it; lose one, and the\n"
-        "  message is lost. Over TCP the kernel cuts the stream where it likes: loopback lets segments of up to 64 KiB pass.\n",
+        "  message is lost. Over TCP the kernel cuts the stream where it likes: on loopback up to 64 KiB at once.\n",
         style="dim",
     )
 

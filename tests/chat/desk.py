@@ -224,7 +224,14 @@ class Desk:
         kept = {key: stats[key] for key in ("sessions", "connections", "cut_off", "rooms", "history_bytes")}
         assert not any(kept.values()), kept
         hub = self.hub
-        for leak in (hub._connections, hub._sessions, hub._names, hub._rooms, hub._storing, hub._cut_off):
+        for leak in (
+            hub._connections,
+            hub._sessions,
+            hub._names,
+            hub._membership.rooms,
+            hub._membership._storing,
+            hub._cut_off,
+        ):
             assert not leak, leak
         assert not hub._backlogged
-        assert not hub._history._entries
+        assert not hub._membership._history._entries

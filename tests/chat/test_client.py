@@ -375,7 +375,7 @@ def test_a_room_left_while_the_server_restarts_is_not_joined_again() -> None:
     ref = ann.ask(m.Leave(0, "tea"))
     world.run(5 * S)
     assert ann.outcomes[ref].status == "ok"
-    assert sorted(world.hub._rooms) == sorted(["pub", ann.machine.sid])
+    assert sorted(world.hub._membership.rooms) == sorted(["pub", ann.machine.sid])
     assert set(ann.machine.rooms) == {"pub", ann.machine.sid}
 
 
@@ -407,7 +407,7 @@ def test_restarts_before_the_rooms_are_joined_again_lose_no_room(seed: int) -> N
         world.restart_server()
     world.run(20 * S)
     assert set(ann.machine.rooms) == {"tea", "pub", ann.machine.sid}
-    assert set(world.hub._rooms) == set(ann.machine.rooms)
+    assert set(world.hub._membership.rooms) == set(ann.machine.rooms)
 
 
 def test_a_leave_that_is_under_way_when_the_server_restarts_is_done() -> None:
@@ -419,7 +419,7 @@ def test_a_leave_that_is_under_way_when_the_server_restarts_is_done() -> None:
     world.restart_server()
     world.run(5 * S)
     assert ann.outcomes[ref].status == "ok"
-    assert set(ann.machine.rooms) == set(world.hub._rooms) == {"pub", ann.machine.sid}
+    assert set(ann.machine.rooms) == set(world.hub._membership.rooms) == {"pub", ann.machine.sid}
 
 
 def test_a_room_that_can_not_be_joined_again_is_told() -> None:

@@ -100,7 +100,7 @@ def test_what_goes_to_many_is_one_output_encoded_once() -> None:
 
 def test_message_ids_rise_by_one_and_wrap_at_32_bits() -> None:
     hub = Desk().hub
-    hub._message_id = 2**32 - 2
+    hub._outbox._message_id = 2**32 - 2
     assert [hub.next_message_id() for _ in range(3)] == [2**32 - 1, 0, 1]
 
 
