@@ -159,7 +159,7 @@ def to_scapy(data: bytes, linktype: int = LinkType.EN10MB) -> Any:
         case _:
             kind = Raw
     try:
-        return kind(data)
+        return kind(data) if data else Raw(data)  # of no bytes scapy would make a packet with all its defaults
     except Exception:  # cut short or damaged within the first header: scapy raises what its fields raise
         return Raw(data)
 
@@ -257,7 +257,7 @@ def _end_of(kind: str, part: Any, start: int, header_end: int) -> int:
         case "IP":
             return start + int(part.len) if part.len else _UNSAID  # 0: over 64 KiB, as offload makes them
         case "IPv6":
-            return start + 40 + int(part.plen)
+            return start + 40 + int(part.plen) if part.plen else _UNSAID  # 0: the same, or a jumbogram (RFC 2675)
         case "UDP":
             return start + int(part.len)
         case "NetlabPacket":

@@ -369,13 +369,19 @@ def default_ways() -> tuple[Way, ...]:
     return (Way.USER_NAMESPACE, Way.HOST)
 
 
-def find_way() -> Way | obstacles.Obstacle:
-    """Try what a live capture needs, on this machine and as this user: the way that is open, or what is in the way."""
-    probe = LiveCapture(["true"], os.devnull)
+def find_way(ways: Sequence[Way] | None = None) -> Way | obstacles.Obstacle:
+    """Try what a live capture needs, on this machine and as this user: the way that is open, or what is in the way.
+
+    Args:
+        ways: what to try, in this order; by default what fits this user.
+    """
+    probe = LiveCapture(["true"], os.devnull, ways=ways)
     try:
         return probe._open_any(probe._ways)
     except Unavailable as error:
         return error.obstacle
+    except (CaptureError, OSError) as error:
+        return obstacles.Obstacle(f"the process that captures does not start: {error}", None)
     finally:
         probe._end()
 

@@ -76,12 +76,13 @@ def explain(machine: Machine, refused: Mapping[Way, StepFailed]) -> Obstacle:
             None,
         )
     failed = refused.get(Way.USER_NAMESPACE)
+    nor_host = " and this user may not capture on the host" if Way.HOST in refused else ""
     sysctls = machine.sysctls
     sudo = "" if machine.root else "sudo "
     for name in ("user.max_user_namespaces", "user.max_net_namespaces"):
         if sysctls.get(name) == 0:
             return Obstacle(
-                f"this system allows no namespaces ({name} is 0) and this user may not capture on the host",
+                f"this system allows no namespaces ({name} is 0){nor_host}",
                 f"{sudo}sysctl -w {name}=15000",
             )
     if not machine.root and sysctls.get("kernel.unprivileged_userns_clone") == 0:
@@ -110,6 +111,6 @@ def explain(machine: Machine, refused: Mapping[Way, StepFailed]) -> Obstacle:
     if machine.root:
         return Obstacle(f"root without CAP_NET_RAW may not capture{what}, and namespaces are refused", None)
     return Obstacle(
-        f"user namespaces are refused{what} and this user may not capture on the host",
+        f"user namespaces are refused{what}{nor_host}",
         "sudo sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1",
     )

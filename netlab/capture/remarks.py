@@ -49,12 +49,13 @@ def remarks(kind: str, part: Any, below: list[Any], data: bytes, start: int, end
 def _checksum_note(kind: str, part: Any, below: list[Any], data: bytes, start: int, end: int) -> Iterator[str]:
     """RFC 9293 §3.1, RFC 768 and RFC 8200 §8.1: over a pseudo-header, the header and the payload."""
     network = next((layer for layer in reversed(below) if type(layer).__name__ in ("IP", "IPv6")), None)
-    if network is None or (type(network).__name__ == "IP" and (network.flags.MF or network.frag)):
+    ipv4 = type(network).__name__ == "IP"
+    if network is None or (ipv4 and (network.flags.MF or network.frag)):
         return  # a fragment holds a part of what the checksum covers
-    if kind == "UDP" and part.chksum == 0 and network.version == 4:
+    if kind == "UDP" and part.chksum == 0 and ipv4:
         yield "The sender put no checksum in: over IPv4 it may (RFC 768), over IPv6 it must not."
         return
-    claimed = network.len - network.ihl * 4 if network.version == 4 else network.plen
+    claimed = network.len - network.ihl * 4 if ipv4 else network.plen
     if claimed != end - start or end > len(data):
         return  # cut short by who captured, or behind headers that are not looked into here
     number, checksum_at = (6, 16) if kind == "TCP" else (17, 6)
