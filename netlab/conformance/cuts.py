@@ -194,7 +194,8 @@ async def killed(ground: Ground) -> list[Evidence]:
             kept=exact and clean and lost == told and len(gaps) == kills * len(report.receivers)
             and all(last is None for _, _, last in gaps),
             seen=f"killed {times} while two talked: {len(gaps)} gaps of unknown size told to"
-            f" {len(report.receivers)} receivers; {report.ok} ok, {lost} of them missing, {lost - told} not told; {report.unknown} unknown"
+            f" {len(report.receivers)} receivers; {report.ok} ok, {lost} of them missing, {lost - told} not"
+            f" told; {report.unknown} unknown"
             f" ({report.unknown_heard} had arrived)",
             figures={
                 "gaps": len(gaps), "ok": report.ok, "lost": lost, "told": told, "unknown": report.unknown,

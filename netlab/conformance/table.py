@@ -14,7 +14,7 @@ def as_text(rows: Sequence[Row], width: int = 110) -> str:
     >>> row = Row(guarantee="duplicates", transport="tcp", promised=True, promise="0", seen="0 of 9", verdict="holds")
     >>> print(as_text([row]))
     duplicates
-      tcp  promised: 0                                   -> holds
+      tcp  promised: 0                                 -> holds
            0 of 9
     """
     lines: list[str] = []

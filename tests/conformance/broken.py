@@ -6,7 +6,6 @@ The roles of an experiment load this file in their own processes, by its path.
 from __future__ import annotations
 
 import secrets
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,10 +17,10 @@ from netlab.chat import messages as m
 from netlab.chat.client import ChatClient
 from netlab.chat.limits import RESUME_WINDOW, ChatLimits
 from netlab.chat.sessions import Session
-from netlab.conformance import SUBJECTS, Subject
-from netlab.errors import DecodeError
+from netlab.conformance import SUBJECTS
+from netlab.errors import ConnectionEnded, DecodeError
 from netlab.packets import packet as packets
-from netlab.transports import GUARANTEES, Chat, HubShell, serve
+from netlab.transports import GUARANTEES, Chat, HubShell, connect, serve
 from netlab.transports.client_shell import Callbacks
 from netlab.transports.tcp import TcpClient
 from netlab.transports.url import parse_url
@@ -62,23 +61,25 @@ class Swallows(Wrapped):
 
 
 class Swaps(Wrapped):
-    """Every fiftieth message waits for the next one, and comes after it."""
+    """Every fiftieth message waits for the next one of its sender, and comes after it."""
 
     count = 0
 
     def __init__(self, callbacks: Callbacks) -> None:
         super().__init__(callbacks)
-        self._waiting: deque[bytes] = deque()
+        self._waiting: tuple[str, bytes] | None = None
 
     def received(self, message: bytes) -> None:
-        is_message = b'"type":"message"' in message
+        said = msgspec.json.decode(message)
+        is_message = said["type"] == "message"
         Swaps.count += is_message
-        if is_message and Swaps.count % 50 == 0:
-            self._waiting.append(message)
+        if is_message and Swaps.count % 50 == 0 and self._waiting is None:
+            self._waiting = (said["name"], message)
             return
         super().received(message)
-        while is_message and self._waiting:
-            super().received(self._waiting.popleft())
+        if is_message and self._waiting is not None and said["name"] == self._waiting[0]:
+            (_, late), self._waiting = self._waiting, None
+            super().received(late)
 
 
 class Renumbers(ChatClient):
@@ -126,8 +127,8 @@ class ForgetsWhatWasDone:
         await shell.close()
 
 
-def deaf_to_damage() -> Subject:
-    """udp whose packets are taken whatever their CRC says: the checksum is computed anew before it is checked."""
+def stop_checking() -> None:
+    """From now on this process takes packets whatever their CRC says: it is computed anew before it is checked."""
     decode_first = packets.decode_first
 
     def believing(data: bytes, start: int = 0) -> tuple[packets.Packet, int]:
@@ -140,13 +141,23 @@ def deaf_to_damage() -> Subject:
             end = start + packets.HEADER_LEN + fields[3]
             payload = data[start + packets.HEADER_LEN : end]
             fields[-1] = crc32(payload, crc32(data[start : start + 16]))
-            repaired = packets._FIELDS.pack(*fields) + payload
-            return decode_first(repaired)[0], end
+            return decode_first(packets._FIELDS.pack(*fields) + payload)[0], end
 
     packets.decode_first = believing
-    return msgspec.structs.replace(UDP, name="udp-deaf")
 
 
+def connect_deaf(url: str, *, name: str, reconnect: bool) -> Any:
+    """Only when it is used, in a role's own process: whoever looks at this subject keeps the decoder."""
+    stop_checking()
+    return connect(url, name=name, reconnect=reconnect)
+
+
+def serve_deaf(url: str, *, limits: ChatLimits) -> Any:
+    stop_checking()
+    return serve(url, limits=limits)
+
+
+deaf_to_damage = msgspec.structs.replace(UDP, name="udp-deaf", connect=connect_deaf, serve=serve_deaf)
 swallowing = msgspec.structs.replace(TCP, name="tcp-swallows", connect=connecting(Swallows))
 swapping = msgspec.structs.replace(TCP, name="tcp-swaps", connect=connecting(Swaps))
 doubling = msgspec.structs.replace(TCP, name="tcp-doubles", serve=ForgetsWhatWasDone.serve)
@@ -183,3 +194,12 @@ async def _connect_boasting(url: str, *, name: str, reconnect: bool) -> AsyncIte
 
 
 boasting = msgspec.structs.replace(TCP, name="tcp-boasts", connect=_connect_boasting)
+
+
+@asynccontextmanager
+async def _connect_refusing(url: str, *, name: str, reconnect: bool) -> AsyncIterator[Chat]:
+    raise ConnectionEnded("today not", clean=True)
+    yield
+
+
+refusing = msgspec.structs.replace(TCP, name="tcp-refuses", connect=_connect_refusing)

@@ -6,11 +6,13 @@ nothing of a listener and forgot it (`lost`), while the listener heard everythin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netlab.chat.messages import Hello, encode_json
 from netlab.packets.packet import Packet, PacketType, decode_first, encode
 from netlab.protocols.connection import Failed, TimerFired
+from netlab.protocols.connection import Transmit as ClientTransmit
 from netlab.protocols.datagram_client import CookieArrived, DatagramArrived, DatagramClient, SayHello
-from netlab.protocols.datagram_client import Transmit as ClientTransmit
 from netlab.protocols.datagram_server import DatagramArrived as AtServer
 from netlab.protocols.datagram_server import DatagramServer, FlowEnded, FlowOpened, Say, Transmit
 from netlab.units import MS, Ns, S
@@ -33,7 +35,7 @@ class Pair:
         assert self.opened
         self.say()
 
-    def up(self, outputs: list[object]) -> None:
+    def up(self, outputs: Sequence[object]) -> None:
         for output in outputs:
             if isinstance(output, ClientTransmit):
                 if decode_first(output.data)[0].type is PacketType.PING:
@@ -44,7 +46,7 @@ class Pair:
             elif isinstance(output, Failed):
                 self.ended.append(output)
 
-    def down(self, outputs: list[object]) -> None:
+    def down(self, outputs: Sequence[object]) -> None:
         for output in outputs:
             if isinstance(output, Transmit):
                 if self.pongs_lost and decode_first(output.data)[0].type is PacketType.PONG:
