@@ -80,7 +80,7 @@ def terminal() -> Iterator[Callable[..., Any]]:
             child = pexpect.spawn(
                 sys.executable,
                 ["-m", "netlab", *arguments],
-                env=environment(TERM=term, **more),
+                env=environment(TERM=term, PROMPT_TOOLKIT_NO_CPR="1", **more),
                 timeout=TIMEOUT_S,
                 dimensions=(40, 120),
             )
