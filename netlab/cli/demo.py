@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from netlab.packets.text import printable
+from netlab.transports.url import DEFAULT_PORTS
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from netlab.capture.files import Capture
+    from netlab.capture.summary import Summary
     from netlab.course.demo_story import Episode, Traffic
+
+BEGINNING = 8
+"""Packets of each capture that are shown side by side."""
+
+NOTABLE = {
+    "Ethernet": {"EtherType": "EtherType"},
+    "Loopback": {"EtherType": "EtherType"},
+    "IPv4": {"source address": "from", "destination address": "to", "time to live": "TTL", "protocol": "protocol"},
+    "TCP": {"source port": "from", "destination port": "to", "sequence number": "seq", "acknowledgment number": "ack"},
+    "UDP": {"source port": "from", "destination port": "to", "length": "length"},
+    "netlab packet": {"type": "type", "payload length": "length", "session token": "token"},
+    "chat event": {"JSON text": ""},
+}
+"""By protocol: the fields that the table of one message shows, and their short names; `netlab layers` shows all."""
+
+
+def escape(text: str) -> str:
+    """`text` as rich's markup, which it is not."""
+    from rich.markup import escape as escape_markup
+
+    return escape_markup(text)
 
 
 @click.command()
@@ -30,6 +60,7 @@ def command(out: Path) -> None:
     """
     from rich.console import Console
 
+    from netlab.capture.files import read
     from netlab.course.demo_story import SCHEMES, capture_chat, read_traffic
 
     out.mkdir(parents=True, exist_ok=True)
@@ -40,18 +71,16 @@ def command(out: Path) -> None:
             episodes.append(capture_chat(scheme, out / f"chat-{scheme}.pcapng"))
     console = Console(highlight=False, width=None if Console().is_terminal else 110)
     _tell_chat(console, episodes)
+    captures = [read(episode.capture) for episode in episodes]
     traffics = [read_traffic(episode.capture) for episode in episodes]
+    _tell_beginnings(console, captures)
     _tell_packets(console, traffics)
-    _tell_message(console, episodes, traffics)
+    _tell_message(console, captures, traffics)
     _tell_long_message(console, traffics)
     _tell_what_next(console, episodes)
 
 
 def _tell_chat(console: Console, episodes: list[Episode]) -> None:
-    from rich.markup import escape
-
-    from netlab.packets.text import printable
-
     console.rule("[bold]1. One chat, twice[/bold]", align="left")
     played = episodes[0].played
     for line in played.lines:
@@ -82,7 +111,7 @@ def _tell_packets(console: Console, traffics: list[Traffic]) -> None:
 
     from netlab.course.demo_story import LAYERS
 
-    console.rule("[bold]2. What it took[/bold]", align="left")
+    console.rule("[bold]3. What it took[/bold]", align="left")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 2))
     for column, justify in (("", "left"), ("TCP", "right"), ("UDP", "right")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
@@ -105,30 +134,77 @@ def _tell_packets(console: Console, traffics: list[Traffic]) -> None:
     )
 
 
-def _tell_message(console: Console, episodes: list[Episode], traffics: list[Traffic]) -> None:
-    from netlab.capture.files import read
-    from netlab.cli.layers import print_layers
+def _tell_beginnings(console: Console, captures: list[Capture]) -> None:
+    """The first packets of each, side by side: only TCP opens a connection."""
+    from rich.table import Table
 
-    console.rule("[bold]3. One message, layer by layer[/bold]", align="left")
-    for episode, traffic in zip(episodes, traffics, strict=True):
+    console.rule("[bold]2. How each begins[/bold]", align="left")
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 2))
+    for title in ("TCP", "UDP"):
+        table.add_column(f"first packets over {title}", overflow="fold")
+    beginnings = [
+        [_one_line(packet.summary) for packet in itertools.islice(capture, BEGINNING)] for capture in captures
+    ]
+    for row in itertools.zip_longest(*beginnings, fillvalue=""):
+        table.add_row(*row)
+    console.print(table)
+    console.print(
+        "\n  SYN, SYN+ACK, ACK: TCP agrees on a connection before anything is said. UDP just sends; that the server\n"
+        "  asks for a cookie before it believes an address is netlab's doing, in the payload.\n",
+        style="dim",
+    )
+
+
+def _one_line(summary: Summary) -> str:
+    to_server = summary.destination_port in DEFAULT_PORTS.values()
+    arrow = "client -> server" if to_server else "server -> client"
+    said = ", ".join(" ".join(filter(None, (part.type, part.event))) for part in summary.netlab)
+    return escape(printable(f"{summary.number:>2} {arrow}  {summary.flags or ''} {said}".rstrip()))
+
+
+def _tell_message(console: Console, captures: list[Capture], traffics: list[Traffic]) -> None:
+    from rich.table import Table
+
+    console.rule("[bold]4. One message, layer by layer[/bold]", align="left")
+    for name, capture, traffic in zip(("TCP", "UDP"), captures, traffics, strict=True):
         if traffic.greeting is None:
             continue  # over UDP it may be lost
-        scheme = episode.played.scheme.upper()
-        console.print(f"\n  [bold]{scheme}[/bold]: packet {traffic.greeting} of {episode.capture}", soft_wrap=True)
-        print_layers(console, read(episode.capture).packet(traffic.greeting))
-    console.print()
+        packet = capture.packet(traffic.greeting)
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+        for title in ("layer", "OSI", "TCP/IP", "bytes", "header", "some of its fields"):
+            table.add_column(title, overflow="fold", justify="right" if title == "header" else "left")
+        for layer in packet.layers:
+            pdu = layer.protocol if layer.protocol.endswith(layer.pdu) else f"{layer.protocol} {layer.pdu}"
+            mark = "*" if layer.contested else ""
+            names = NOTABLE.get(layer.protocol, {})
+            fields = (f"{names[field.name]} {field.shown}".strip() for field in layer.fields if field.name in names)
+            table.add_row(
+                f"[bold]{pdu}[/bold]",
+                f"{layer.osi}{mark}",
+                f"{layer.tcp_ip}",
+                f"{layer.start}-{layer.end - 1}",
+                f"{layer.header_len} B" if layer.header_len else "-",
+                escape(printable(", ".join(fields))),
+            )
+        sums = packet.sums
+        console.print(f"\n  [bold]{name}[/bold], packet {traffic.greeting}: {len(packet.record.data)} bytes")
+        console.print(table)
+        console.print(f"  {sums.header} bytes of header and {sums.envelope} of event around {sums.text} bytes of text")
+    console.print(
+        "\n  * where it stands in the models is contested: netlab layers FILE --packet N says why\n", style="dim"
+    )
 
 
 def _tell_long_message(console: Console, traffics: list[Traffic]) -> None:
-    console.rule("[bold]4. The long message[/bold]", align="left")
+    console.rule("[bold]5. The long message[/bold]", align="left")
     for name, traffic in zip(("TCP", "UDP"), traffics, strict=True):
         pieces = traffic.largest
         if not pieces:
             continue
-        frames = len({piece.frame for piece in pieces})
+        frames = len({frame for piece in pieces for frame in piece.frames})
         console.print(
-            f"  over {name}: cut into {pieces[0].count} netlab packets of {pieces[0].size:,} bytes (the last "
-            f"{pieces[-1].size:,}), in {frames} captured packets; put together again byte for byte"
+            f"  over {name}: cut into {pieces[0].count} netlab packets of at most {pieces[0].size:,} bytes, in "
+            f"{frames} captured packets; put together again byte for byte"
         )
     console.print(
         "\n  Over UDP each piece is a datagram of at most 1200 bytes, so that IP need not cut it; lose one, and the\n"
@@ -142,13 +218,15 @@ def _tell_what_next(console: Console, episodes: list[Episode]) -> None:
     tcp, udp = (episode.capture for episode in episodes)
     for file in (tcp, udp):
         console.print(f"  {file}", soft_wrap=True)
+    netlab = "netlab" if shutil.which("netlab") else os.path.relpath(sys.argv[0])
     steps = (
-        (f"netlab layers {tcp}", "every packet on a line"),
-        (f"netlab layers {udp} --packet 1", "one packet, byte by byte"),
-        ("netlab tcp-chat --name ann", "talk yourself; bob joins in a second terminal"),
+        (f"{netlab} layers {tcp}", "every packet on a line"),
+        (f"{netlab} layers {udp} --packet 1", "one packet, byte by byte"),
+        (f"{netlab} tcp-chat --name ann", "talk yourself; bob joins in a second terminal"),
         (f"wireshark {tcp}", "the same bytes, as Wireshark sees them"),
-        ("netlab doctor", "what else this machine can do"),
+        (f"{netlab} doctor", "what else this machine can do"),
     )
+    console.print()
     width = max(len(step) for step, _ in steps)
     for step, why in steps:
         console.print(f"  [bold]{step:{width}}[/bold]  {why}", soft_wrap=True)

@@ -6,12 +6,12 @@ import asyncio
 import sys
 import tempfile
 from collections import Counter
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from netlab.capture import recorded
 from netlab.capture.live import Unavailable, capture_command
 from netlab.chat.messages import Emit, Message, decode_client_message, decode_hub_message
 from netlab.course.demo_chat import Played, play
@@ -34,9 +34,9 @@ class Episode(msgspec.Struct, frozen=True):
 
 
 class Fragment(msgspec.Struct, frozen=True):
-    """One packet of the long message: which frame, its place, and its payload's bytes."""
+    """One packet of the long message: the frames that carried it, its place, and its payload's bytes."""
 
-    frame: int
+    frames: tuple[int, ...]
     index: int
     count: int
     size: int
@@ -82,13 +82,8 @@ def capture_chat(scheme: str, file: Path) -> Episode:
             output.seek(0)
             return Episode(msgspec.json.decode(output.read(), type=Played), file)
     except Unavailable as error:
-        file.write_bytes(recorded(scheme))
+        recorded.copy(f"chat-{scheme}", file)
         return Episode(asyncio.run(play(scheme)), file, str(error))
-
-
-def recorded(scheme: str) -> bytes:
-    """The recorded capture of the demo's chat over `tcp` or `udp`."""
-    return resources.files("netlab.capture").joinpath("recorded", f"chat-{scheme}.pcapng").read_bytes()
 
 
 def read_traffic(capture: Path) -> Traffic:
@@ -99,7 +94,7 @@ def read_traffic(capture: Path) -> Traffic:
         DecodeError: packets in it that the demo did not send.
     """
     traffic = Traffic()
-    streams: dict[tuple[Any, ...], bytes] = {}
+    streams: dict[tuple[Any, ...], tuple[bytes, tuple[int, ...]]] = {}  # what began and did not end, and its frames
     box = Reassembler(DATAGRAM_LIMITS)
     fragments: dict[tuple[Any, int], list[Fragment]] = {}
     for record in read_records(capture.read_bytes()):
@@ -112,14 +107,18 @@ def read_traffic(capture: Path) -> Traffic:
             flow = (ip.source, segment.source_port, ip.destination, segment.destination_port)
             payload, purpose = segment.payload, _purpose(segment)
             traffic.layers["TCP"] += len(ip.payload) - len(payload)
-            data = streams.pop(flow, b"") + payload
-            packets, streams[flow] = _packets(data)
+            begun, frames = streams.pop(flow, (b"", ()))
+            frames = (*frames, record.number)
+            packets, rest = _packets(begun + payload)
+            if rest:
+                streams[flow] = (rest, (record.number,) if packets else frames)
         else:
             datagram = udp.decode(ip.payload, ip.source, ip.destination, verify=False)
             flow = (ip.source, datagram.source_port, ip.destination, datagram.destination_port)
             payload = datagram.payload
             traffic.layers["UDP"] += 8
             packets, rest = _packets(payload)
+            frames = (record.number,)
             if rest:
                 raise DecodeError("a datagram ends within a packet", rule="netlab packet", field="payload", offset=0)
             purpose = "chat" if packets[0].type not in _HANDSHAKE else "handshake"
@@ -130,7 +129,7 @@ def read_traffic(capture: Path) -> Traffic:
         for packet in packets:
             _count_packet(traffic, packet)
             if packet.count > 1:
-                fragment = Fragment(record.number, packet.index, packet.count, len(packet.payload))
+                fragment = Fragment(frames, packet.index, packet.count, len(packet.payload))
                 fragments.setdefault((flow, packet.message_id), []).append(fragment)
             for output in box.handle(Arrived(flow, packet), 0):
                 if isinstance(output, Whole):

@@ -1,4 +1,4 @@
-"""Captures that come with the package, for where no live one can be had: `demo-tcp` and `demo-udp`, made by
+"""Captures that come with the package, for where no live one can be had: `chat-tcp` and `chat-udp`, made by
 `netlab demo` itself.
 """
 
@@ -27,3 +27,8 @@ def recorded(name: str) -> Capture:
         if not path.is_file():
             raise CaptureError(f"no capture {name!r} is recorded, there are: {', '.join(names()) or 'none'}")
         return read(path)
+
+
+def copy(name: str, file: Path) -> None:
+    """Put a copy of the recorded capture of this name at `file`."""
+    file.write_bytes((importlib.resources.files(__name__) / f"{name}.pcapng").read_bytes())
