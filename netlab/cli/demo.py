@@ -91,9 +91,10 @@ def _tell_chat(console: Console, episodes: list[Episode]) -> None:
         heard = sum(len(line.heard_by) for line in episode.played.lines)
         url = episode.played.url
         console.print(f"  over {url}: {len(played.lines)} messages said, {heard} heard by others", style="dim")
-        if episode.recorded:
-            console.print(f"  [yellow]No live capture here: {escape(episode.recorded)}[/yellow]")
-            console.print("  [yellow]What follows is read from a recorded capture of the same chat.[/yellow]")
+    missing = next((episode.recorded for episode in episodes if episode.recorded), "")
+    if missing:
+        why = f"No live capture here, so recorded captures of this chat are shown: {missing}"
+        console.print(f"  [yellow]{escape(printable(why))}[/yellow]", soft_wrap=True)
     console.print()
 
 
