@@ -10,6 +10,7 @@ from netlab.cli.running import exit_status
 from netlab.cli.talk.conversation import Conversation, summary
 from netlab.cli.talk.forms import Written
 from netlab.cli.talk.input_lines import Line, read_lines
+from netlab.packets.text import printable
 
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes of an input line, whatever a server says that it takes."""
@@ -80,7 +81,8 @@ async def converse(
     if text := summary(conversation.tally):
         print(f"{who}: {text}", file=sys.stderr)
     if cut_short:
-        print(f"{who}: error: the chat has ended: {why_ended(ended.code, ended.detail)}", file=sys.stderr)
+        why = printable(": ".join(part for part in (ended.code, ended.detail) if part))
+        print(f"{who}: error: the chat has ended: {why}", file=sys.stderr)
         return 1
     if stop.done():
         return exit_status(stop.result())
@@ -96,10 +98,3 @@ async def _read(conversation: Conversation, file: int) -> None:
         else:
             conversation.unusable(line.number, line.code, line.detail)
     await conversation.drain()
-
-
-def why_ended(code: str, detail: str) -> str:
-    """Why, in the server's words, made safe to show."""
-    from netlab.packets.text import printable
-
-    return printable(": ".join(part for part in (code, detail) if part))
