@@ -33,50 +33,55 @@ from netlab.chat import messages as m
 from netlab.packets import Packet, PacketType, decode_all, encode
 from netlab.packets.packet import with_session
 
-ROOM = b"lab"
-TEXT = re.compile(rb"@(\w+)#(\d{8})x")
+BEGIN = b"<text:"  # whatever the room
+TEXT = re.compile(rb"<text:lab:(\d{8})>")
 TEXT_LENGTH = 64
-MARK = 14  # bytes of a text that the pattern needs
+MARK = 19  # bytes of a text that the pattern needs
 WINDOW = 2048
 UDP_WINDOW = 40
 PACED = 100  # messages a second when delay is measured
 
 
 def text(number: int) -> bytes:
-    return (b"@%s#%08d" % (ROOM, number)).ljust(TEXT_LENGTH, b"x")
+    return (b"<text:lab:%08d>" % number).ljust(TEXT_LENGTH, b"x")
 
 
 class Member:
-    """One member's socket and what it has received."""
+    """One member's socket and what it has received. `said` holds the digits of all numbers said so far, in order."""
 
-    def __init__(self, sock: socket.socket, *, stream: bool) -> None:
+    def __init__(self, sock: socket.socket, said: list[bytes], *, stream: bool) -> None:
         self.socket = sock
         self.stream = stream
+        self.said = said
         self.tail = b""
         self.last = -1
         self.received = 0
 
     def read(self) -> list[int]:
-        """The numbers that have come, each checked."""
-        numbers: list[int] = []
+        """The numbers that have come, each checked: on a stream, all and in order; in datagrams, that it was said."""
         try:
             data = self.socket.recv(1 << 20)
         except BlockingIOError:
-            return numbers
+            return []
         if self.stream and not data:
             raise SystemExit("a server closed a connection")
         data = self.tail + data
+        if self.stream:  # a text that has not come whole waits for the rest
+            cut = data.rfind(b"<", max(0, len(data) - MARK + 1))
+            data, self.tail = (data[:cut], data[cut:]) if cut >= 0 else (data, b"")
         found = TEXT.findall(data)
         if self.stream:
-            cut = data.rfind(b"@")
-            self.tail = data[cut:] if cut >= 0 and len(data) - cut < MARK else b""
-        for room, digits in found:
-            number = int(digits)
-            if room != ROOM or (self.stream and number != self.last + 1):
-                raise SystemExit(f"wrong message: room {room!r}, number {number} after {self.last}")
-            self.last = max(self.last, number)
-            numbers.append(number)
-        self.received += len(numbers)
+            first = self.last + 1
+            good = found == self.said[first : first + len(found)]
+            self.last += len(found)
+            numbers = list(range(first, first + len(found)))
+        else:
+            numbers = [int(digits) for digits in found]
+            good = all(number < len(self.said) for number in numbers)
+            self.last = max(self.last, *numbers) if numbers else self.last
+        if not good or data.count(BEGIN) != len(found):
+            raise SystemExit(f"wrong message: {found[:3]} after {self.last}: {data[:200]!r}")
+        self.received += len(found)
         return numbers
 
 
@@ -232,20 +237,21 @@ class Room:
         self.peer = peer
         self.members: dict[int, Member] = {}
         self.poll = select.epoll()
+        self.said: list[bytes] = []
         for index in range(clients):
             sock = peer.connect(port, index)
             sock.settimeout(10)
             peer.join(sock, index)
             sock.setblocking(False)
-            self.members[sock.fileno()] = Member(sock, stream=peer.stream)
+            self.members[sock.fileno()] = Member(sock, self.said, stream=peer.stream)
             self.poll.register(sock.fileno(), select.EPOLLIN)
         self.speaker = next(iter(self.members.values()))
         self.unsent = b""
-        self.sent = 0
 
     def send(self, count: int) -> None:
-        writes = self.peer.say(range(self.sent, self.sent + count))
-        self.sent += count
+        numbers = range(len(self.said), len(self.said) + count)
+        self.said += [b"%08d" % number for number in numbers]
+        writes = self.peer.say(numbers)
         if self.peer.stream:
             self.unsent += writes[0]
         else:
@@ -279,7 +285,7 @@ def throughput(room: Room, seconds: float) -> float:
     before = -1
     while (now := time.perf_counter()) < start + seconds:
         slowest = min(member.last for member in room.members.values()) + 1
-        under_way = room.sent - slowest
+        under_way = len(room.said) - slowest
         if slowest != before:
             before, progressed = slowest, now
         stalled = not room.peer.stream and now > progressed + 0.02  # a datagram was lost: go on
