@@ -30,7 +30,7 @@ _WAYS = {
 
 @click.command(
     "capture",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},  # what stands behind COMMAND is COMMAND's
     epilog="Example: netlab capture -o hello.pcapng -- python3 hello.py",
 )
 @click.option(
