@@ -171,7 +171,7 @@ class Chat:
 
         What it returns is the answer where one was asked for (a list is taken as several arguments). If it has an
         argument called `message`, that is the whole `Message`. An event whose arguments it can't take is counted and
-        passed over.
+        passed over; what it raises goes to the event loop's exception handler.
         """
 
         def register(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -206,6 +206,7 @@ class Chat:
         Raises:
             Refused: the hub does not do it.
             DeadlineExpired: nobody answered.
+            ConnectionEnded: it was not sent, or nobody knows whether it was done.
         """
         emit = m.Emit(0, event, _names(to), list(args), True, max(1, timeout // MS))
         outcome = await self._done(emit)
@@ -235,7 +236,7 @@ class Chat:
 
         Raises:
             Refused: `bad_name`, `too_many_rooms`, `room_full`, `no_such_room` or `rate_limited`.
-            ConnectionEnded: nobody knows whether it was done.
+            ConnectionEnded: it was not sent, or nobody knows whether it was done.
         """
         await self._done(m.Join(0, room))
 
@@ -244,7 +245,7 @@ class Chat:
 
         Raises:
             Refused: `not_in_room` or `rate_limited`.
-            ConnectionEnded: nobody knows whether it was done.
+            ConnectionEnded: it was not sent, or nobody knows whether it was done.
         """
         await self._done(m.Leave(0, room))
 
@@ -296,8 +297,10 @@ class Chat:
 
     async def _done(self, operation: m.Operation) -> Outcome:
         outcome = await self.ask(operation)
+        if outcome.status == "failed" and not outcome.code:
+            raise ConnectionEnded(outcome.detail, clean=True)
         if outcome.status == "failed":
-            raise Refused(outcome.code or "not_sent", outcome.detail)
+            raise Refused(outcome.code, outcome.detail)
         if outcome.status == "unknown":
             raise ConnectionEnded(f"nobody knows whether it was done: {outcome.detail}", clean=False)
         return outcome
@@ -330,7 +333,7 @@ class Chat:
         try:
             async with asyncio.timeout(DIAL_S):
                 await connection.end.connect(self._address, self._tls)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError) as error:  # a ValueError: a host's name that can't be one
             if self._end is connection:
                 self._end = None
                 self.step(Disconnected(_reason(error, self._address)))
@@ -369,12 +372,17 @@ class Chat:
         except TypeError:  # the sender's arguments are not the handler's
             self.counters["bad_arguments"] += 1
             return
-        answer = handler(*message.args, **extra)
-        if isinstance(answer, Awaitable):
-            answer = await answer
-        if message.ask:
-            args = answer if isinstance(answer, list) else [] if answer is None else [answer]
-            self.step(Reply(m.Answer(message.ask, args)))
+        try:
+            answer = handler(*message.args, **extra)
+            if isinstance(answer, Awaitable):
+                answer = await answer
+            if message.ask:
+                args = answer if isinstance(answer, list) else [] if answer is None else [answer]
+                self.step(Reply(m.Answer(message.ask, args)))
+        except Exception as error:  # a mistake of the handler's: told as asyncio tells one, and the chat goes on
+            self.counters["handler_errors"] += 1
+            about = f"the handler of {message.event!r} failed"
+            self._loop.call_exception_handler({"message": about, "exception": error})
 
     def _put(self, event: m.RoomEvent | m.Gap | m.Goodbye | Changed) -> None:
         self._events.append(event)
@@ -454,14 +462,14 @@ def _names(to: str | list[str]) -> list[str]:
     return [to] if isinstance(to, str) else list(to)
 
 
-def _reason(error: OSError | TimeoutError, address: Address) -> str:
+def _reason(error: OSError | TimeoutError | ValueError, address: Address) -> str:
     if isinstance(error, ConnectionRefusedError):
         return f"nobody listens at {address}"
     if isinstance(error, ssl.SSLError):
         return f"no TLS with {address}: {getattr(error, 'verify_message', '') or error.reason or error}"
     if isinstance(error, TimeoutError) and not error.args:
         return f"{address} does not answer within {DIAL_S:g} s"
-    return f"{address}: {error.strerror or error}"
+    return f"{address}: {getattr(error, 'strerror', '') or error}"
 
 
 def _never_opened(changed: Changed, address: Address) -> Exception:

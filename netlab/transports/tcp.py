@@ -50,6 +50,9 @@ class TcpServer:
         self.shell = shell
         self.counters: Counter[str] = Counter()
         self.url = ""
+        self.ends: set[_ServerEnd] = set()
+        """The connections, until their transports are closed."""
+        self.emptied = asyncio.Event()
         self._tls = tls
         self._server: asyncio.Server | None = None
 
@@ -73,16 +76,23 @@ class TcpServer:
         self.shell.counters[self.url] = lambda: dict(sorted(self.counters.items()))
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, tell those who are connected, and wait until what was said to them has left (at most
+        `LINGER_S`)."""
         self.shell.counters.pop(self.url, None)
         if self._server is not None:
             self._server.close()
+        for end in list(self.ends):
+            end.server_closes()
+        while self.ends:
+            self.emptied.clear()
+            await self.emptied.wait()
 
 
 class _ServerEnd(asyncio.Protocol):
     """One accepted connection."""
 
     def __init__(self, server: TcpServer) -> None:
+        self._server = server
         self._shell = server.shell
         self._counters = server.counters
         self._limits = server.shell.hub.limits
@@ -98,6 +108,7 @@ class _ServerEnd(asyncio.Protocol):
         self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
         peer = str(self._transport.get_extra_info("peername"))
         self._counters["connections"] += 1
+        self._server.ends.add(self)
         self._shell.open(self._conn, self, peer=peer, reliable=True)
 
     def data_received(self, data: bytes) -> None:
@@ -106,7 +117,9 @@ class _ServerEnd(asyncio.Protocol):
 
     def _step(self, event: Event) -> None:
         packets = self._machine.packets_in
-        for output in self._machine.handle(event, now_ns(self._loop)):
+        outputs = self._machine.handle(event, now_ns(self._loop))
+        self._counters["packets_in"] += self._machine.packets_in - packets
+        for output in outputs:
             match output:
                 case Deliver(message):
                     self._shell.received(self._conn, message)
@@ -114,14 +127,13 @@ class _ServerEnd(asyncio.Protocol):
                     self._write(data)
                 case PeerLeft():
                     self._shell.closed(self._conn, said=True)
-                    self._transport.close()
+                    self._close()
                 case Failed(code, detail):
                     self._counters[code] += 1
                     self._shell.closed(self._conn, said=False)
                     self.close(Goodbye(code, detail))
                 case Dropped(reason):
                     self._counters[reason] += 1
-        self._counters["packets_in"] += self._machine.packets_in - packets
         self._alarm.set(self._machine.deadline)
 
     def admit(self) -> None:
@@ -150,12 +162,21 @@ class _ServerEnd(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._shell.step(Relieved(self._conn))
 
+    def server_closes(self) -> None:
+        self._shell.closed(self._conn, said=True)
+        self.close(Goodbye("server_closed", "the server is closing"))
+
     def close(self, reason: Goodbye) -> None:
+        if self._transport.is_closing():
+            return
         packet = encode_message(
             encode_json(reason), message_id=0, max_payload=STREAM_PAYLOAD, packet_type=PacketType.ERROR
         )
         self._transport.write(b"".join(packet))
-        self._transport.close()
+        self._close()
+
+    def _close(self) -> None:
+        self._transport.close()  # when what is on its way has left; a peer that does not read it gets so long
         self._loop.call_later(LINGER_S, self._transport.abort)
 
     def eof_received(self) -> None:
@@ -163,6 +184,8 @@ class _ServerEnd(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._alarm.set(None)
+        self._server.ends.discard(self)
+        self._server.emptied.set()
         self._shell.closed(self._conn, said=False)
 
 
@@ -177,6 +200,12 @@ class TcpClient(asyncio.Protocol):
         self._message_id = int.from_bytes(callbacks.entropy(4), "big")
         self._over = False
         self._outbox: list[bytes] = []
+        self._made: asyncio.Transport | None = None
+
+    @property
+    def _transport(self) -> asyncio.Transport:
+        assert self._made is not None, "nothing is said before the connection is made"
+        return self._made
 
     async def connect(self, address: Address, tls: ssl.SSLContext | None) -> None:
         """Make the connection; `Connected` is stepped when it stands.
@@ -195,10 +224,13 @@ class TcpClient(asyncio.Protocol):
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        prepare_socket(self._transport)
+        self._made = cast(asyncio.Transport, transport)
         self._machine = StreamConnection(now_ns(self._loop))
         self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
+        if self._over:  # given up meanwhile
+            self._made.abort()
+            return
+        prepare_socket(self._made)
         self._alarm.set(self._machine.deadline)
         self._callbacks.step(Connected())
 
@@ -242,7 +274,10 @@ class TcpClient(asyncio.Protocol):
         """Close: with a goodbye, after what is on its way in both directions; or at once."""
         if self._over:
             return
-        if said:
+        if self._made is None:
+            self._over = True
+            self._callbacks.disconnected()
+        elif said:
             self._flush()
             self._over = True
             self._transport.write(BYE)

@@ -7,7 +7,7 @@ import itertools
 import os
 import socket
 import ssl
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,6 +48,8 @@ class UdpServer(asyncio.DatagramProtocol):
     def __init__(self, shell: HubShell, reassembly: ReassemblyLimits) -> None:
         self.counters: Counter[str] = Counter()
         self.url = ""
+        self._conns: set[int] = set()
+        self._closed: asyncio.Future[None] | None = None
         self._shell = shell
         self._loop = asyncio.get_running_loop()
         self._machine = server.DatagramServer(
@@ -92,8 +94,10 @@ class UdpServer(asyncio.DatagramProtocol):
                     self._shell.received(conn, message)
                 case server.FlowOpened(conn, address):
                     self.counters["connections"] += 1
+                    self._conns.add(conn)
                     self._shell.open(conn, _Flow(self, conn), peer=str(address), reliable=False, validated=True)
                 case server.FlowEnded(conn, said):
+                    self._conns.discard(conn)
                     self._shell.closed(conn, said=said)
                 case server.Dropped(reason):
                     self.counters[reason] += 1
@@ -118,6 +122,7 @@ class UdpServer(asyncio.DatagramProtocol):
 
     def hang_up(self, conn: int, reason: Goodbye) -> None:
         """Tell one client why, and forget it."""
+        self._conns.discard(conn)
         self._step(server.Hangup(conn, reason))
 
     def _count(self) -> dict[str, Any]:
@@ -128,10 +133,20 @@ class UdpServer(asyncio.DatagramProtocol):
         return dict(sorted(counts.items()))
 
     async def close(self) -> None:
-        """Close the socket."""
+        """Tell those who are connected, and close the socket."""
         self._shell.counters.pop(self.url, None)
+        for conn in list(self._conns):
+            self._shell.closed(conn, said=True)
+            self.hang_up(conn, Goodbye("server_closed", "the server is closing"))
         self._alarm.set(None)
+        self._closed = self._loop.create_future()
         self._transport.close()
+        await self._closed
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._alarm.set(None)
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
 
 
 class _Flow:
@@ -153,64 +168,119 @@ class _Flow:
         self._server.hang_up(self._conn, reason)
 
 
-class UdpClient(asyncio.DatagramProtocol):
-    """A client's socket. Made anew for each attempt to connect."""
+class _Socket(asyncio.DatagramProtocol):
+    """A socket towards one of the addresses that a server's name means."""
+
+    def __init__(self, owner: UdpClient) -> None:
+        self._owner = owner
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+        ask_for_receive_buffer(self.transport)
+        self._owner.opened(self)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        if self._owner.socket is self:
+            self._owner.received(data)
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP message came back: on loopback and in a LAN this is how one learns that nobody listens."""
+        if self._owner.socket is self:
+            self._owner.failed(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.closed(self)
+
+
+class UdpClient:
+    """A client's end. Made anew for each attempt to connect."""
 
     reliable = False
 
     def __init__(self, callbacks: Callbacks) -> None:
+        self.socket: _Socket | None = None
+        """The one in use: what comes to an earlier one is not heard any more."""
         self._callbacks = callbacks
         self._loop = asyncio.get_running_loop()
         self._over = False
         self._heard = False
         self._outbox: list[bytes] = []
-        self._addresses: list[Any] = []
-        self._transport: asyncio.DatagramTransport | None = None
+        self._addresses: deque[Any] = deque()
+        self._machine = self._new_machine()
+        self._trying: asyncio.Task[None] | None = None
         self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
+
+    def _new_machine(self) -> client.DatagramClient:
+        entropy = self._callbacks.entropy
+        return client.DatagramClient(
+            hello_id=int.from_bytes(entropy(4), "big"), message_id=int.from_bytes(entropy(4), "big")
+        )
 
     async def connect(self, address: Address, tls: ssl.SSLContext | None) -> None:
         """Open a socket towards the address; where its name means several, the next is tried when one refuses.
 
         Raises:
-            OSError: the name has no address.
+            OSError: the name has no address, or none that can be reached.
         """
         found = await self._loop.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
-        self._addresses = [entry[4][:2] for entry in found]
+        self._addresses = deque(dict.fromkeys(entry[4][:2] for entry in found))
         await self._next_address()
 
     async def _next_address(self) -> None:
-        entropy = self._callbacks.entropy
-        self._machine = client.DatagramClient(
-            hello_id=int.from_bytes(entropy(4), "big"), message_id=int.from_bytes(entropy(4), "big")
-        )
-        await self._loop.create_datagram_endpoint(lambda: self, remote_addr=self._addresses.pop(0))
+        while not self._over:
+            if self.socket is not None:
+                unused, self.socket = self.socket, None
+                unused.transport.close()
+            self._machine = self._new_machine()
+            address = self._addresses.popleft()
+            try:
+                await self._loop.create_datagram_endpoint(lambda: _Socket(self), remote_addr=address)
+                return
+            except OSError:
+                if not self._addresses:
+                    raise
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-        ask_for_receive_buffer(self._transport)
+    async def _try_next(self) -> None:
+        try:
+            await self._next_address()
+        except OSError as error:
+            self._lost(error.strerror or str(error))
+
+    def opened(self, its: _Socket) -> None:
+        """A socket is there: say hello."""
+        if self._over:
+            its.transport.close()
+            return
+        self.socket = its
         self._callbacks.step(Connected())
 
-    def datagram_received(self, data: bytes, addr: Any) -> None:
+    def received(self, data: bytes) -> None:
+        """A datagram came."""
         self._heard = True
         self._callbacks.counters["datagrams_in"] += 1
         self._step(client.DatagramArrived(data))
 
-    def error_received(self, exc: Exception) -> None:
-        """An ICMP message came back: on loopback and in a LAN this is how one learns that nobody listens."""
+    def failed(self, exc: Exception) -> None:
+        """The kernel says that what was sent did not arrive."""
         if not isinstance(exc, ConnectionRefusedError) or self._over:
             self._callbacks.counters["socket_errors"] += 1
-        elif self._addresses and not self._heard:
-            self._retry = self._loop.create_task(self._next_address())
-        else:
+        elif self._heard or not self._addresses:
             self._lost("nobody listens there")
+        elif self._trying is None or self._trying.done():
+            self._trying = self._loop.create_task(self._try_next())
+
+    def closed(self, its: _Socket) -> None:
+        """A socket is closed."""
+        if self._over and self.socket in (its, None):
+            self._callbacks.disconnected()
 
     def _step(self, event: client.Event) -> None:
         for output in self._machine.handle(event, now_ns(self._loop)):
             match output:
                 case Transmit(data):
                     self._callbacks.counters["datagrams_out"] += 1
-                    if self._transport is not None:
-                        self._transport.sendto(data)
+                    if self.socket is not None and not self._over:
+                        self.socket.transport.sendto(data)
                 case Deliver(message):
                     self._callbacks.received(message)
                 case client.CookieArrived(cookie):
@@ -221,7 +291,7 @@ class UdpClient(asyncio.DatagramProtocol):
                     self._lost(detail)
                 case Dropped(reason):
                     self._callbacks.counters[reason] += 1
-        self._alarm.set(self._machine.deadline)
+        self._alarm.set(None if self._over else self._machine.deadline)
 
     def say(self, message: bytes, *, hello: bool) -> None:
         """Send a message; what is said within one turn of the loop goes out in as few datagrams as it fits."""
@@ -242,23 +312,22 @@ class UdpClient(asyncio.DatagramProtocol):
         if said:
             self._flush()
             self._step(client.SayBye())
-        self._over = True
-        self._alarm.set(None)
-        if self._transport is not None:
-            self._transport.close()
-        else:
-            self._callbacks.disconnected()
+        self._close()
 
     def _lost(self, detail: str) -> None:
         if not self._over:
-            self._over = True
-            self._alarm.set(None)
-            if self._transport is not None:
-                self._transport.close()
+            self._close()
             self._callbacks.step(Disconnected(detail))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._callbacks.disconnected()
+    def _close(self) -> None:
+        self._over = True
+        self._alarm.set(None)
+        if self._trying is not None:
+            self._trying.cancel()
+        if self.socket is not None:
+            self.socket.transport.close()
+        else:
+            self._callbacks.disconnected()
 
 
 def ask_for_receive_buffer(transport: asyncio.DatagramTransport) -> None:
