@@ -61,13 +61,13 @@ _Key: TypeAlias = tuple[Hashable, int]
 
 
 class _Quota:
-    """What one peer holds."""
+    """What one peer holds: its unfinished messages, the oldest first, and their memory."""
 
-    __slots__ = ("memory", "messages")
+    __slots__ = ("keys", "memory")
 
     def __init__(self) -> None:
+        self.keys: dict[_Key, None] = {}
         self.memory = 0
-        self.messages = 0
 
 
 class _Unfinished:
@@ -159,7 +159,7 @@ class Reassembler:
         message.quota.memory += charge
         self.memory += charge
         if message.quota.memory > self.limits.memory_per_peer:
-            self._evict_from(peer, message.quota, now, outputs)
+            self._evict_from(message.quota, now, outputs)
         if self.memory > self.limits.memory_high:
             while self.memory > self.limits.memory_low:
                 self._discard(next(iter(self._unfinished)), "evicted", now, outputs)
@@ -172,30 +172,27 @@ class Reassembler:
             if forget_at > now:
                 break
             del self._finished[old]
-        quota = self._quotas.get(peer)
         if key in self._finished:
-            reason = "late_fragment"
-        elif packet.count > self.limits.max_fragments:
-            reason = "too_many_fragments"
-        elif quota is not None and quota.messages >= self.limits.messages_per_peer:
-            reason = "peer_messages"
-        else:
-            quota = quota or self._quotas.setdefault(peer, _Quota())
-            quota.messages += 1
-            self._first_expires = min(self._first_expires, now + self.limits.timeout)
-            message = self._unfinished[key] = _Unfinished(packet.count, now + self.limits.timeout, quota)
-            quota.memory += message.charged
-            self.memory += message.charged
-            return message
-        outputs.append(Dropped(*key, reason))
-        return None
+            outputs.append(Dropped(*key, "late_fragment"))
+            return None
+        if packet.count > self.limits.max_fragments:
+            outputs.append(Dropped(*key, "too_many_fragments"))
+            return None
+        quota = self._quotas.get(peer)
+        if quota is not None and len(quota.keys) >= self.limits.messages_per_peer:
+            self._discard(next(iter(quota.keys)), "peer_messages", now, outputs)
+        quota = self._quotas.setdefault(peer, _Quota())
+        quota.keys[key] = None
+        self._first_expires = min(self._first_expires, now + self.limits.timeout)
+        message = self._unfinished[key] = _Unfinished(packet.count, now + self.limits.timeout, quota)
+        quota.memory += message.charged
+        self.memory += message.charged
+        return message
 
-    def _evict_from(self, peer: Hashable, quota: _Quota, now: Ns, outputs: list[Output]) -> None:
+    def _evict_from(self, quota: _Quota, now: Ns, outputs: list[Output]) -> None:
         """A peer over its own quota loses its own oldest messages, never another's."""
-        for key in [key for key in self._unfinished if key[0] == peer]:
-            if quota.memory <= self.limits.memory_per_peer:
-                break
-            self._discard(key, "peer_memory", now, outputs)
+        while quota.memory > self.limits.memory_per_peer:
+            self._discard(next(iter(quota.keys)), "peer_memory", now, outputs)
 
     def _expire(self, now: Ns, outputs: list[Output]) -> None:
         while self._unfinished:
@@ -214,8 +211,8 @@ class Reassembler:
         message = self._unfinished.pop(key)
         self.memory -= message.charged
         message.quota.memory -= message.charged
-        message.quota.messages -= 1
-        if message.quota.messages == 0:
+        del message.quota.keys[key]
+        if not message.quota.keys:
             del self._quotas[key[0]]
 
     def _remember(self, key: _Key, now: Ns) -> None:

@@ -38,7 +38,7 @@ from netlab.protocols.connection import (
 )
 from netlab.protocols.cookies import COOKIE_LEN
 from netlab.protocols.pacing import Pacer
-from netlab.protocols.stream import BYE, PING
+from netlab.protocols.stream import BYE
 from netlab.units import Ns, S, format_duration
 
 MIN_HELLO = COOKIE_LEN
@@ -50,6 +50,10 @@ MAX_COOKIE = 255
 PING_AGAIN: Ns = 1 * S
 """How soon a ping is repeated, until its pong comes. Only a pong shows that the server hears us: who listens to a busy
 room hears enough, and would be forgotten all the same if it said nothing."""
+
+PING_PAYLOAD = bytes(64)
+"""A ping over datagrams is larger than the error that says its session is not known (which is sent only then): so
+who only listens learns of a server's restart from the next ping."""
 
 DATAGRAM_LIMITS = ReassemblyLimits(max_message=WIRE_MESSAGE)
 
@@ -210,7 +214,7 @@ class DatagramClient:
             outputs.append(Failed("dead_peer", f"nothing heard for {format_duration(DEAD_AFTER)}"))
         elif now >= self._ping_at:
             self._ping_at = now + PING_AGAIN
-            outputs.append(Transmit(with_session(PING, self._token)))
+            outputs.append(Transmit(encode(Packet(PING_PAYLOAD, type=PacketType.PING, session=self._token))))
         return outputs
 
 

@@ -223,10 +223,13 @@ def test_a_drop_names_its_peer_and_message() -> None:
 def test_unfinished_messages_of_a_peer_are_bounded_and_others_are_left_alone() -> None:
     box = Reassembler(ReassemblyLimits(min_fragment=0, messages_per_peer=3))
     assert feed(box, [fragment(0, message_id=i) for i in range(3)]) == []
-    assert feed(box, [fragment(0, message_id=3)]) == [Dropped("ann", 3, "peer_messages")]
-    assert feed(box, [fragment(0, message_id=3)], peer="bob") == []
-    assert reasons(feed(box, [fragment(i, message_id=0) for i in (1, 2, 3)])) == ["whole"]
-    assert feed(box, [fragment(0, message_id=3)]) == []  # there is room again, and it was not held against the message
+    assert feed(box, [fragment(0, message_id=0)], peer="bob") == []
+    assert feed(box, [fragment(0, message_id=3)]) == [Dropped("ann", 0, "peer_messages")]  # her own oldest goes
+    assert reasons(feed(box, [fragment(i, message_id=0) for i in (1, 2, 3)])) == ["late_fragment"] * 3
+    for message_id in (1, 2, 3):
+        assert reasons(feed(box, [fragment(i, message_id=message_id) for i in (1, 2, 3)])) == ["whole"]
+    assert reasons(feed(box, [fragment(i, message_id=0) for i in (1, 2, 3)], peer="bob")) == ["whole"]
+    assert box.memory == 0
 
 
 def test_a_peer_over_its_memory_loses_its_own_oldest() -> None:
@@ -435,7 +438,7 @@ class Memory(RuleBasedStateMachine):
 
     def ended(self, outputs: list[Output]) -> list[tuple[object, int]]:
         """Messages that these outputs end; all but a double, and what was never let in."""
-        kept = {"duplicate_fragment", "late_fragment", "too_many_fragments", "peer_messages"}
+        kept = {"duplicate_fragment", "late_fragment", "too_many_fragments"}
         return [
             (output.peer, output.message_id)
             for output in outputs

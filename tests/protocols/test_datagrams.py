@@ -405,6 +405,19 @@ def test_an_unknown_session_is_told_where_the_answer_is_smaller_than_its_cause()
     assert sent(arrive(machine, ANN, exact)) == []
 
 
+def test_who_only_listens_learns_of_a_new_server_from_its_next_ping() -> None:
+    first, second = new_server(seed=1), new_server(seed=2)
+    listener = DatagramClient(hello_id=HELLO_ID, message_id=1)
+    cookie = a_cookie(first, ANN)
+    answers = sent(arrive(first, ANN, hello(cookie))) + sent(first.handle(server.Say(1, data(WELCOME)), 0))
+    for answer in answers:
+        listener.handle(client.DatagramArrived(answer), 0)
+    assert listener.deadline is not None
+    (ping,) = sent(listener.handle(TimerFired(), listener.deadline))
+    (told,) = sent(arrive(second, ANN, ping))
+    assert listener.handle(client.DatagramArrived(told), 16 * S) == [Deliver(encode_json(Goodbye("unknown_session")))]
+
+
 def test_an_error_is_never_answered_with_an_error() -> None:
     machine = new_server()
     error = with_session(encode(Packet(b"x" * 200, 7, type=PacketType.ERROR)), TOKEN)
