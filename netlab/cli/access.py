@@ -6,9 +6,14 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    TextType: TypeAlias = click.ParamType[str]
+else:
+    TextType = click.ParamType  # a generic class since click 8.5 only
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,7 +79,7 @@ def check_hosting(hosts: list[str], token: str, *, insecure: bool) -> str:
     return token
 
 
-class TokenText(click.ParamType[str]):
+class TokenText(TextType):
     """A token, or `auto`."""
 
     name = "token"

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from netlab.chat.names import canonical
-from netlab.cli.access import AUTO, Command, check_hosting, is_loopback, token_option
+from netlab.cli.access import AUTO, Command, TextType, check_hosting, is_loopback, token_option
 from netlab.cli.commands import suggestion
 from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
 from netlab.cli.running import exit_status, run
@@ -74,7 +74,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         print(f"{self.who}: {text}", file=sys.stderr, flush=True)
 
 
-class Half(click.ParamType[str]):
+class Half(TextType):
     """`serve` or `join`."""
 
     name = "half"
@@ -128,7 +128,7 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
         "--port",
         type=click.IntRange(0, 65535),
         default=DEFAULT_PORTS[transport],
-        show_default=f"{DEFAULT_PORTS[transport]}",
+        show_default=True,
         metavar="PORT",
         help="With serve, 0 picks a free one.",
     )

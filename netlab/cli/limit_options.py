@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 import msgspec
@@ -12,6 +12,11 @@ from netlab.chat.limits import ChatLimits
 from netlab.errors import UnitError
 from netlab.packets.limits import MAX_MESSAGE, ReassemblyLimits
 from netlab.units import format_duration, format_size, parse_duration, parse_size
+
+if TYPE_CHECKING:
+    QuantityType: TypeAlias = click.ParamType[int]
+else:
+    QuantityType = click.ParamType  # a generic class since click 8.5 only
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,7 +61,7 @@ _MOST = {"message": MAX_MESSAGE}  # what the packets can carry
 _MAY_BE_ZERO = {"message_rate", "history", "half_open_grace"}
 
 
-class Quantity(click.ParamType[int]):
+class Quantity(QuantityType):
     """A limit's value, with its unit."""
 
     def __init__(self, kind: str, *, least: int, most: int | None) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netlab.chat.messages import Message
 from netlab.chat.names import canonical
 from netlab.cli import access, counters
 from netlab.cli.talk import conversation, entering, forms, input_lines, slash
@@ -158,3 +159,19 @@ def test_a_made_token_is_enough_and_new():
     tokens = {access.new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(access.token_bits(token) >= access.TOKEN_BITS for token in tokens)
+
+
+class Seat:
+    """What a conversation asks of a chat when an event comes."""
+
+    sid, name, reliable, rooms = "s" * 22, "ann", False, ("lobby",)
+
+
+def test_over_a_transport_that_loses_what_did_not_come_is_told():
+    talk = conversation.Conversation(Seat(), forms.PlainForm(), lambda lines: None)
+    shown = []
+    for number in (4, 5, 8, 6, 8, 9, 11):
+        event = Message(rooms={"lobby": number}, sid="x", name="bob", op=0, time=0, event="message", args=["hi"])
+        shown += [line.text for line in talk._noted(event)]
+    assert [line for line in shown if line.startswith("missing")] == ["missing lobby 6 7", "missing lobby 10 10"]
+    assert sum(line.startswith("message") for line in shown) == 7  # late ones and doubles too
