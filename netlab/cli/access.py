@@ -56,6 +56,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_ipv6(host: str) -> bool:
+    """Whether it is written as an IPv6 address, with a zone or without."""
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def check_hosting(hosts: list[str], token: str, *, insecure: bool) -> str:
     """The token that a server on `hosts` asks for: as given, or made where it is `auto`; empty for none.
 

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from netlab.chat.names import canonical
-from netlab.cli.access import AUTO, Command, TextType, check_hosting, is_loopback, token_option
+from netlab.cli.access import AUTO, Command, TextType, check_hosting, is_ipv6, is_loopback, token_option
 from netlab.cli.commands import suggestion
 from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
 from netlab.cli.running import exit_status, run
@@ -149,6 +149,7 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
     def command(**asked: Any) -> int:
         asked = {"tls": False, "tls_ca": None, "tls_cert": None, "tls_key": None} | asked
         asked["token"] = asked["token"] or ""
+        asked["host"] = asked["host"].removeprefix("[").removesuffix("]")
         asked["tls"] = asked["tls"] or asked["tls_ca"] is not None
         return chat(Options(transport=transport, **asked))
 
@@ -189,6 +190,8 @@ def check(options: Options) -> None:
     for value, option in ((options.name, "--name"), (options.room, "--room")):
         if value is not None and canonical(value) is None:
             raise click.UsageError(f"{option} {value!r}: a name is 1 to 32 letters, digits, _ . or -", ctx)
+    if not options.host or (":" in options.host and not is_ipv6(options.host)):
+        raise click.UsageError(f"--host {options.host!r} is no name or address: the port goes into --port", ctx)
     if options.half != "serve" and (options.tls_cert or options.tls_key):
         raise click.UsageError("--tls-cert and --tls-key are for serve: others join with --tls-ca", ctx)
     if options.half == "serve" and options.tls:

@@ -224,6 +224,19 @@ def test_signals_leave_in_order(server, start, scheme, number, status):
     assert (ann.returncode, out, err) == (status, b"status ended left\n", b"")
 
 
+@pytest.mark.slow
+def test_a_port_that_something_else_has(start):
+    """Over udp nobody says no: the hello is repeated for 15 s."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        process = start("udp-chat", "--port", str(port))
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, b"")
+    assert f"udp://127.0.0.1:{port}: no answer within 15 s, and something else has the port".encode() in err
+    assert err.count(b"\n") == 1
+
+
 def test_a_signal_while_nobody_answers(start):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))

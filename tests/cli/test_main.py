@@ -63,6 +63,8 @@ def test_help_of_a_command(netlab, command):
         (["tcp-chat", "zzz"], "write serve or join"),
         (["tcp-chat", "--port", "70000"], "70000"),
         (["tcp-chat", "--name", "two words"], "letters, digits"),
+        (["tcp-chat", "--host", "127.0.0.1:9000"], "the port goes into --port"),
+        (["tcp-chat", "--host", ""], "is no name or address"),
         (["tcp-chat", "--room", ""], "letters, digits"),
         (["tcp-chat", "join", "--token", "auto"], "when hosting"),
         (["tcp-chat", "join", "--port", "0"], "for serve"),

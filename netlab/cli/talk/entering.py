@@ -114,15 +114,17 @@ async def join_or_host(
     began = asyncio.get_running_loop().time()
     try:
         return await stack.enter_async_context(join(server, name))
-    except ConnectionEnded:
+    except ConnectionEnded as error:
         if not may_host:
             raise
+        why = str(error)
         quickly = asyncio.get_running_loop().time() - began < QUICKLY_S
     try:
         listener = await stack.enter_async_context(serve(server.url, token=server.token))
-    except CannotListen:
+    except CannotListen as error:
         if not quickly:
-            raise
+            what = "something else has the port: choose another" if error.taken else str(error)
+            raise ConnectionEnded(f"{server.url}: {why}, and {what}", clean=False) from None
         return await stack.enter_async_context(join(server, name))  # somebody began to listen meanwhile
     tell(f"nobody listens at {server.url}: hosting the chat there, until you leave")
     return await stack.enter_async_context(join(msgspec.structs.replace(server, url=listener.url), name))
