@@ -38,7 +38,7 @@ from netlab.transports.alarm import Alarm, now_ns
 
 
 class Batch:
-    """What one turn says to the same recipients: encoded packets, put together at most once for each kind of transport."""
+    """What one turn says to the same recipients: encoded packets, put together once for each kind of transport."""
 
     __slots__ = ("_datagrams", "_stream", "messages", "recipients", "skip")
 
