@@ -281,7 +281,8 @@ def test_what_was_under_way_when_the_server_died_is_not_ok(start, serve):
     ann.send_signal(signal.SIGTERM)
     _, err = ann.communicate()
     assert ann.returncode == 143
-    assert err.decode().splitlines()[0].startswith("line 1: unknown: ")
+    # sent before the cut or not: a busy machine decides
+    assert err.decode().startswith(("line 1: unknown: ", "line 1: failed: not sent: "))
 
 
 @pytest.mark.slow
