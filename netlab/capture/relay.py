@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -49,6 +50,14 @@ class Relay(msgspec.Struct, frozen=True):
     inward: bool = False
 
 
+class _Listener(NamedTuple):
+    """A listening TCP socket, what it is for, and who makes the sockets of the other side."""
+
+    relay: Relay
+    socket: socket.socket
+    dials: MakeSocket
+
+
 class RelayThread:
     """Runs relays until closed.
 
@@ -66,9 +75,8 @@ class RelayThread:
         self.addresses: list[Address] = []
         self.dropped = 0
         self._inside, self._outside = inside, outside
-        self._flows: set[asyncio.Task[None]] = set()
-        self._outgoing: set[asyncio.Task[None]] = set()  # the halves that carry what COMMAND sent
-        self._servers: list[asyncio.Server] = []
+        self._flows: dict[asyncio.Task[None], asyncio.Future[None]] = {}  # each connection, and its `sent`
+        self._listeners: list[_Listener] = []
         self._datagrams: list[_Datagrams] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="netlab relay", daemon=True)
@@ -109,19 +117,9 @@ class RelayThread:
             else:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind(address)
-
-                async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                    task = asyncio.current_task()
-                    assert task is not None
-                    self._flows.add(task)
-                    try:
-                        await self._carry(relay, (reader, writer), dials)
-                    finally:
-                        self._flows.discard(task)
-
-                self._servers.append(
-                    await asyncio.start_server(serve, sock=listener, backlog=_BACKLOG, limit=RELAY_CHUNK)
-                )
+                listener.listen(_BACKLOG)
+                self._listeners.append(_Listener(relay, listener, dials))
+                self._listen(self._listeners[-1])
         except OSError as error:
             listener.close()
             at = relay.to if isinstance(error, socket.gaierror) else relay.listen
@@ -129,35 +127,65 @@ class RelayThread:
         host, port = listener.getsockname()[:2]
         return host, port
 
-    async def _carry(self, relay: Relay, near: _Stream, dials: MakeSocket) -> None:
-        """One connection: dial, then pump both ways until both have ended."""
-        far = await _dial(relay.to, dials)
+    def _accept(self, listening: _Listener) -> None:
+        """Take every connection that waits; each is carried by a task of its own."""
+        for _ in range(_BACKLOG):
+            try:
+                connection, _peer = listening.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):  # asking again at once would only burn the processor
+                    self._loop.remove_reader(listening.socket)
+                    self._loop.call_later(1, self._listen, listening)
+                    return
+                continue  # accept(2): whoever came is gone again
+            connection.setblocking(False)
+            sent: asyncio.Future[None] = self._loop.create_future()
+            task = self._loop.create_task(self._carry(listening, connection, sent))
+            self._flows[task] = sent
+            task.add_done_callback(self._flows.pop)
+
+    def _listen(self, listening: _Listener) -> None:
+        if listening.socket.fileno() != -1:
+            self._loop.add_reader(listening.socket, self._accept, listening)
+
+    async def _carry(self, listening: _Listener, connection: socket.socket, sent: asyncio.Future[None]) -> None:
+        """One connection: dial, then pump both ways until both have ended.
+
+        Args:
+            sent: done when everything that came out of the namespace has been handed on.
+        """
+        relay = listening.relay
+        near = await asyncio.open_connection(sock=connection, limit=RELAY_CHUNK)
+        far = await _dial(relay.to, listening.dials)
         if far is None:
             _reset(near[1])
             return
         inside, outside = (far, near) if relay.inward else (near, far)
-        out = asyncio.ensure_future(_pump(inside[0], outside[1]))
+        out = asyncio.ensure_future(_pump(inside[0], outside[1], sent))
         back = asyncio.ensure_future(_pump(outside[0], inside[1]))
-        self._outgoing.add(out)
         try:
             await asyncio.gather(out, back)
         except OSError:  # one leg was reset: so is the other
             _reset(near[1])
             _reset(far[1])
         finally:
-            self._outgoing.discard(out)
             for half in (out, back):
                 half.cancel()
             for _, writer in (near, far):
                 writer.close()
 
     async def _close(self) -> None:
-        for server in self._servers:
-            server.close()
+        for listening in self._listeners:
+            self._accept(listening)  # who connected, sent and ended at once is carried too
+            self._loop.remove_reader(listening.socket)
+            listening.socket.close()
         for datagrams in self._datagrams:
             datagrams.close()
-        if self._outgoing:
-            await asyncio.wait(self._outgoing, timeout=RELAY_FLUSH / S)
+        until = self._loop.time() + RELAY_FLUSH / S
+        for task, sent in list(self._flows.items()):
+            await asyncio.wait([task, sent], timeout=until - self._loop.time(), return_when=asyncio.FIRST_COMPLETED)
         for task in list(self._flows):
             task.cancel()
         if self._flows:
@@ -192,12 +220,17 @@ async def _dial(address: Address, make: MakeSocket) -> _Stream | None:
     return None
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, done: asyncio.Future[None] | None = None
+) -> None:
     """Bytes one way; the end of one stream is the end of the other, and leaves the way back open (half-close)."""
+    writer.transport.set_write_buffer_limits(0)  # `drain` then waits until the kernel has everything
     while data := await reader.read(RELAY_CHUNK):
         writer.write(data)
         await writer.drain()
     writer.write_eof()
+    if done is not None:
+        done.set_result(None)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

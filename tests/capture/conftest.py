@@ -28,7 +28,7 @@ class User:
         self.home = home
         self.arguments: dict[str, Any] = {}
         self.python = sys.executable
-        path = str(REPOSITORY)
+        path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
         if account is not None:
             self.arguments = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             os.chown(home, account.pw_uid, account.pw_gid)
