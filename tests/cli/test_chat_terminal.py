@@ -138,6 +138,7 @@ def test_keys_that_leave(ann, bob, key, status):
     ann.expect(pexpect.EOF)
     ann.close()
     assert ann.exitstatus == status
+    assert b"Traceback" not in ann.before
     expect(bob, "* ann left the chat (lobby)")
 
 
@@ -148,6 +149,17 @@ def test_signals_that_leave(ann, bob, number, status):
     ann.close()
     assert ann.exitstatus == status
     expect(bob, "* ann left the chat (lobby)")
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_a_closed_window_leaves_nobody_behind(server, terminal, bob, term):
+    cyd = terminal(*server.reach("tcp"), "--name", "cyd", term=term)
+    expect(cyd, "* cyd joined lobby")
+    expect(bob, "* cyd joined lobby")
+    cyd.ptyproc.fileobj.close()  # the kernel hangs up: SIGHUP, and nothing can be read or written any more
+    expect(bob, "* cyd left the chat (lobby)")
+    cyd.wait()
+    assert cyd.exitstatus == 129
 
 
 def test_the_terminal_is_as_before(server, terminal):

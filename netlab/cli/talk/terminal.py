@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import re
+import signal
 from collections.abc import Iterable
 from typing import Any
 
@@ -51,15 +52,29 @@ AT_ONCE = 500
 """Lines shown with one redraw of the input line; more wait for the next."""
 
 
+FLUSH_S = 1.0
+"""How long what is shown above the input line may take once that line has gone, s."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C was typed. (A KeyboardInterrupt in a task would tear down the whole loop, with a traceback.)"""
+
+
 class Screen:
-    """Shows lines above the input line, those of one turn of the loop together."""
+    """Shows lines above the input line, those of one turn of the loop together.
+
+    A terminal may go away at any time (a closed window): what can't be shown any more is dropped.
+    """
 
     def __init__(self) -> None:
         self._lines: list[Written] = []
         self._drawing: asyncio.Task[None] | None = None
+        self._gone = False
 
     def show(self, lines: list[Written]) -> None:
         """Show these soon."""
+        if self._gone:
+            return
         self._lines += lines
         if self._lines and self._drawing is None:
             self._drawing = asyncio.get_running_loop().create_task(self._draw())
@@ -67,17 +82,30 @@ class Screen:
     async def _draw(self) -> None:
         try:
             while self._lines:
-                lines, self._lines = self._lines[:AT_ONCE], self._lines[AT_ONCE:]
                 app = get_app_or_none()
                 async with in_terminal() if app is not None and app.is_running else contextlib.nullcontext():
-                    _print(lines)
+                    self._print_some()
+        except OSError:
+            self._gone = True
         finally:
             self._drawing = None
 
+    def _print_some(self) -> None:
+        lines, self._lines = self._lines[:AT_ONCE], self._lines[AT_ONCE:]
+        _print(lines)
+
     async def flush(self) -> None:
-        """Wait until everything is shown."""
-        while self._drawing is not None:
-            await asyncio.wait({self._drawing})
+        """Show what waits. There is no input line any more."""
+        if (drawing := self._drawing) is not None:
+            await asyncio.wait({drawing}, timeout=FLUSH_S)
+            if not drawing.done():  # prompt_toolkit waits for a terminal that went away while it was drawn to
+                drawing.cancel()
+                await asyncio.wait({drawing})
+        try:
+            while self._lines and not self._gone:
+                self._print_some()
+        except OSError:
+            self._gone = True
 
 
 def _print(lines: list[Written]) -> None:
@@ -131,6 +159,7 @@ async def converse(conversation: Conversation, screen: Screen, stop: asyncio.Fut
         enable_suspend=True,
         erase_when_done=True,
         style=STYLE,
+        interrupt_exception=Interrupted,
     )
     listening = asyncio.create_task(conversation.listen())
     typing = asyncio.create_task(_type(session, conversation))
@@ -146,6 +175,8 @@ async def converse(conversation: Conversation, screen: Screen, stop: asyncio.Fut
     if stop.done():
         return exit_status(stop.result())
     if not typing.cancelled() and (error := typing.exception()) is not None:
+        if isinstance(error, Interrupted):
+            return exit_status(signal.SIGINT)
         raise error
     return int(cut_short)
 
@@ -157,7 +188,11 @@ async def _type(session: PromptSession[str], conversation: Conversation) -> None
     try:
         while True:
             try:
-                line = await session.prompt_async(lambda: _prompt(conversation), handle_sigint=False)
+                line = await session.prompt_async(
+                    lambda: _prompt(conversation),
+                    handle_sigint=False,
+                    set_exception_handler=False,  # prompt_toolkit's shows tracebacks, and waits for Enter
+                )
             except EOFError:
                 break
             if parse(line) == Do("/quit"):
