@@ -56,12 +56,14 @@ LASTING = frozenset({"bad_name", "name_taken", "bad_token", "hello_first", "resu
 class RoomView:
     """What a client has seen of one room's numbers."""
 
-    __slots__ = ("epoch", "first", "last", "missing")
+    __slots__ = ("epoch", "first", "last", "left", "missing")
 
     def __init__(self, last: int, epoch: str) -> None:
         self.first = last + 1
         self.last = last
         self.epoch = epoch
+        self.left = False
+        """Our leave is done, and a join of ours is under way."""
         self.missing: set[int] = set()
         """Numbers below `last` that have not come. (Only best effort leaves any.)"""
 
@@ -340,6 +342,10 @@ class ChatClient:
         if under_way is None:
             return
         operation = under_way.operation
+        if isinstance(operation, m.Join) and result.status == "failed":
+            view = self.rooms.get(_spelled(operation.room))
+            if view is not None and view.left:
+                del self.rooms[_spelled(operation.room)]
         if result.status == "ok":
             self._note_done(operation, result)
             if isinstance(operation, m.Emit) and operation.answer_ms:
@@ -357,10 +363,14 @@ class ChatClient:
             case m.Join():
                 for room, number in result.rooms.items():
                     view = self.rooms.setdefault(room, RoomView(number, result.epoch))
-                    view.epoch = result.epoch
+                    view.epoch, view.left = result.epoch, False
                     view.begin(number + 1)
             case m.Leave(room=room):
-                self.rooms.pop(_spelled(room), None)
+                room = _spelled(room)
+                if room in self.rooms and self._joining(room):  # after a cut we may be in it again, and have heard so
+                    self.rooms[room].left = True
+                else:
+                    self.rooms.pop(room, None)
             case m.Emit(skip_self=True):  # its number is ours, and will not come
                 for room, number in result.rooms.items():
                     if room in self.rooms:
@@ -392,11 +402,11 @@ class ChatClient:
                 self._told(message, now)
 
     def _room_event(self, event: m.RoomEvent) -> None:
+        mine = isinstance(event, m.Joined) and event.sid == self.sid
         for room, number in event.rooms.items():
-            mine = isinstance(event, m.Joined) and event.sid == self.sid
-            if room not in self.rooms and (mine or self._joining(room)):  # the answer to our join is still to come
-                self.rooms[room] = RoomView(number - 1, "")
-            if mine:
+            if (mine and self.reliable) or (room not in self.rooms and (mine or self._joining(room))):
+                self.rooms[room] = RoomView(number - 1, "")  # the answer to our join is still to come
+            elif mine:
                 self.rooms[room].begin(number)
         seen = [self.rooms[room].see(number) for room, number in event.rooms.items() if room in self.rooms]
         if seen and all(how == "again" for how in seen):
@@ -414,6 +424,8 @@ class ChatClient:
 
     def _gap(self, gap: m.Gap) -> None:
         view = self.rooms.get(gap.room)
+        if view is None and gap.last is not None and self._joining(gap.room):
+            view = self.rooms[gap.room] = RoomView(gap.first - 1, "")
         if view is not None and gap.last is not None:
             view.last = max(view.last, gap.last)
         self.counters["gaps"] += 1

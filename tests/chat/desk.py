@@ -179,7 +179,7 @@ class Desk:
 
     def open(self, *, reliable: bool = True, validated: bool = False) -> int:
         self._conn += 1
-        self.do(Opened(self._conn, f"peer {self._conn}", reliable, validated))
+        self.do(Opened(self._conn, reliable, validated))
         return self._conn
 
     def say(self, conn: int, message: m.ClientMessage | bytes) -> None:

@@ -561,6 +561,63 @@ def test_a_gap_is_told_and_not_missing_twice() -> None:
     assert alone.machine.counters["gaps"] == 1
 
 
+def test_a_gap_before_the_answer_to_the_join_is_not_missing_twice() -> None:
+    """The join was done, and its answer lost; the history no longer holds what came after it."""
+    alone = Alone().opened()
+    alone.ask(m.Join(0, "tea"))
+    alone.step(Disconnected("cut"))
+    alone.wait(250 * MS)
+    alone.step(Connected())
+    alone.welcome(resumed=True)
+    alone.hear(m.Gap("tea", 2, 9))
+    alone.hear(m.Message(rooms={"tea": 10}, sid="B", name="bob", op=1, time=0, event="say"))
+    alone.hear(m.Result(1, "ok", rooms={"tea": 2}, epoch="E"))
+    assert alone.machine.missing == 0
+    assert alone.machine.rooms["tea"].last == 10
+
+
+def test_joined_left_and_joined_again_before_any_of_it_was_answered() -> None:
+    alone = Alone().opened()
+    for operation in (m.Join(0, "tea"), m.Leave(0, "tea"), m.Join(0, "tea")):
+        alone.ask(operation)
+    alone.hear(m.Joined(rooms={"tea": 5}, sid="SID", name="ann", time=0))  # replayed after a cut, before the answers
+    alone.hear(m.Message(rooms={"tea": 6}, sid="B", name="bob", op=1, time=0, event="say", args=["x"]))
+    alone.hear(m.Result(1, "ok", rooms={"tea": 3}, epoch="E"))
+    alone.hear(m.Result(2, "ok", rooms={"tea": 4}))
+    alone.hear(m.Result(3, "ok", rooms={"tea": 5}, epoch="E"))
+    assert alone.machine.rooms["tea"].last == 6
+    again = m.Message(rooms={"tea": 6}, sid="B", name="bob", op=1, time=0, event="say", args=["x"])
+    assert alone.hear(again) == [], "seen"
+
+
+def test_left_and_joined_again_without_waiting_begins_anew() -> None:
+    world = World()
+    ann = world.client("ann", "tea")
+    world.run(1 * S)
+    for n in range(5):
+        ann.emit(n, "tea")
+    for operation in (m.Leave(0, "tea"), m.Join(0, "tea"), m.Leave(0, "tea"), m.Join(0, "tea")):
+        ann.ask(operation)
+    ann.emit("new", "tea")  # number 2 of a new epoch
+    world.run(1 * S)
+    assert ann.texts() == [0, 1, 2, 3, 4, "new"]
+    assert ann.machine.missing == 0
+    assert {outcome.status for outcome in ann.outcomes.values()} == {"ok"}
+
+
+def test_left_and_not_let_in_again() -> None:
+    world = World(limits=ChatLimits(members=1))
+    ann = world.client("ann", "tea", "pub")
+    world.run(1 * S)
+    ann.ask(m.Leave(0, "tea"))
+    ann.ask(m.Join(0, "tea"))
+    world.restart_server()  # both are under way
+    bob = world.client("bob", "tea")
+    world.run(5 * S)
+    assert bob.machine.rooms.keys() == {"tea", bob.machine.sid}
+    assert ann.machine.rooms.keys() == {"pub", ann.machine.sid}
+
+
 # What a hub should not say
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlab.chat.limits import NAME_BYTES, NAME_LENGTH
-from netlab.chat.names import SID_LENGTH, canonical
+from netlab.chat.names import canonical
+from netlab.chat.tokens import TOKEN_LENGTH
 from netlab.packets.text import printable
 
 
@@ -101,5 +102,5 @@ def test_composed_and_decomposed_are_one_name() -> None:
 
 def test_a_sid_could_be_a_name() -> None:
     """So it can name its own room; who asks for one as a name is refused by the hub, not here."""
-    sid = "A" * (SID_LENGTH - 2) + "_-"
+    sid = "A" * (TOKEN_LENGTH - 2) + "_-"
     assert canonical(sid) == sid

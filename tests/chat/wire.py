@@ -152,7 +152,7 @@ class World:
             client.conn = conn = self._conn
             client.up_at = client.down_at = self.now
             self._ends[conn] = client
-            self._hub(Opened(conn, client.machine.name, client.reliable, not client.reliable))
+            self._hub(Opened(conn, client.reliable, not client.reliable))
             client.step(Connected())
 
         self.at(self.delay, arrive)
