@@ -98,14 +98,19 @@ class Screen:
         """Show what waits. There is no input line any more."""
         if (drawing := self._drawing) is not None:
             await asyncio.wait({drawing}, timeout=FLUSH_S)
-            if not drawing.done():  # prompt_toolkit waits for a terminal that went away while it was drawn to
-                drawing.cancel()
-                await asyncio.wait({drawing})
+            await end(drawing)
         try:
             while self._lines and not self._gone:
                 self._print_some()
         except OSError:
             self._gone = True
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task until it ends: where the terminal went away, prompt_toolkit's clean-up waits for it for ever."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=FLUSH_S)
 
 
 def _print(lines: list[Written]) -> None:
@@ -166,8 +171,7 @@ async def converse(conversation: Conversation, screen: Screen, stop: asyncio.Fut
     any_of: list[asyncio.Future[Any]] = [listening, typing, stop]
     await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
     cut_short = listening.done()
-    typing.cancel()
-    await asyncio.wait([typing])
+    await end(typing)
     await conversation.chat.close()
     await conversation.drain()
     await listening
