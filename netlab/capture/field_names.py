@@ -67,7 +67,9 @@ _NAMES = {
     },
 }
 _ETHERTYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x8100: "VLAN tag", 0x86DD: "IPv6"}
-_PROTOCOLS = {0: "hop-by-hop options", 1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 44: "fragment", 58: "ICMPv6"}
+PROTOCOLS = {0: "hop-by-hop options", 1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 44: "fragment", 58: "ICMPv6"}
+"""By the number in the protocol field of IPv4 and the next header of IPv6."""
+
 _TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 _IP_FLAGS = {1: "more fragments", 2: "don't fragment", 4: "reserved"}
 _WORDS = {("IP", "ihl"), ("TCP", "dataofs")}  # counted in words of 4 bytes
@@ -99,7 +101,7 @@ def shown(part: Any, field: Any, value: Any, raw: bytes) -> str:
         case ("Ether" | "Dot1Q", "type"):
             return f"{value:#06x} {_ETHERTYPES.get(value, '')}".rstrip()
         case ("IP", "proto") | ("IPv6", "nh"):
-            return f"{value} {_PROTOCOLS.get(value, '')}".rstrip()
+            return f"{value} {PROTOCOLS.get(value, '')}".rstrip()
         case ("IP", "flags"):
             return ", ".join(name for bit, name in _IP_FLAGS.items() if int(value) & bit) or "none"
         case ("IP", "tos"):

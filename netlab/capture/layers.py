@@ -16,7 +16,8 @@ import msgspec
 
 from netlab.capture.field_names import names_of, shown, tcp_flags
 from netlab.capture.models import PLACEMENTS, Placement
-from netlab.capture.remarks import remarks
+from netlab.capture.remarks import NO_ADDRESS, remarks
+from netlab.packets import ipv6
 from netlab.packets.capture_record import LinkType
 from netlab.packets.packet import HEADER_LEN
 from netlab.packets.text import printable_bytes
@@ -123,7 +124,6 @@ _TITLES = {
     "Padding": "padding",
 }  # scapy's class -> the protocol's name
 _NO_HEADER = {"ChatEvent", "NetlabData", "Raw", "Padding"}  # all of it is what was carried
-_NO_ADDRESS = "00:00:00:00:00:00"
 _UNSAID = 2**32  # an end behind every packet's
 _PLACELESS = Placement("", "packet", (), "", None, "")
 
@@ -244,7 +244,7 @@ def _chain(packet: Any) -> Iterator[Any]:
 
 
 def _title(kind: str, part: Any) -> str:
-    if kind == "Ether" and part.src == part.dst == _NO_ADDRESS:
+    if kind == "Ether" and part.src == part.dst == NO_ADDRESS:
         return "Loopback"
     if kind.startswith("ICMPv6"):
         return "ICMPv6"
@@ -257,7 +257,8 @@ def _end_of(kind: str, part: Any, start: int, header_end: int) -> int:
         case "IP":
             return start + int(part.len) if part.len else _UNSAID  # 0: over 64 KiB, as offload makes them
         case "IPv6":
-            return start + 40 + int(part.plen) if part.plen else _UNSAID  # 0: the same, or a jumbogram (RFC 2675)
+            # 0: the same, or a jumbogram (RFC 2675)
+            return start + ipv6.HEADER_LEN + int(part.plen) if part.plen else _UNSAID
         case "UDP":
             return start + int(part.len)
         case "NetlabPacket":

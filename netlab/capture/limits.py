@@ -1,11 +1,10 @@
-"""The limits of capturing. Each is the default of an argument or says why it is fixed."""
+"""The limits of capturing, beside `packets.capture_record.MAX_CAPTURED`. Each is the default of an argument or says why
+it is fixed.
+"""
 
 from __future__ import annotations
 
 from netlab.units import KIB, MIB, MS, Ns, S
-
-MAX_RECORD = 262_144
-"""One record's packet, bytes: libpcap's own bound (MAXIMUM_SNAPLEN). A longer packet is cut and its length kept."""
 
 MAX_FILE = 64 * MIB
 """One live capture file, bytes. Beyond it the capture goes on in `name.2.pcapng`, `name.3.pcapng`, ..."""
@@ -17,7 +16,7 @@ RING_SIZES = (32 * MIB, 8 * MIB, 2 * MIB)
 """The ring that the kernel fills, bytes: the first of these that it grants. 2 MiB is libpcap's default."""
 
 RING_BLOCK = 1 * MIB
-"""One block of the ring, bytes: at least one record of MAX_RECORD and its header."""
+"""One block of the ring, bytes: at least one record of MAX_CAPTURED and its header."""
 
 RING_RETIRE: Ns = 10 * MS
 """A block that holds a packet is handed over after this, full or not."""

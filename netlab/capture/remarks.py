@@ -11,10 +11,12 @@ from ipaddress import ip_address
 from typing import Any
 from zlib import crc32
 
+from netlab.packets import tcp, udp
 from netlab.packets.checksum import internet_checksum, ones_complement_sum, pseudo_header
 from netlab.packets.packet import HEADER_LEN, SESSION_LEN
 
-_NO_ADDRESS = "00:00:00:00:00:00"
+NO_ADDRESS = "00:00:00:00:00:00"
+"""Of both ends of a frame on Linux's loopback."""
 
 
 def remarks(kind: str, part: Any, below: list[Any], data: bytes, start: int, end: int) -> Iterator[str]:
@@ -27,7 +29,7 @@ def remarks(kind: str, part: Any, below: list[Any], data: bytes, start: int, end
         data: the whole packet; the layer is [start, end) of it.
     """
     match kind:
-        case "Ether" if part.src == part.dst == _NO_ADDRESS:
+        case "Ether" if part.src == part.dst == NO_ADDRESS:
             yield "Linux puts an Ethernet header with zero addresses on loopback packets; no Ethernet is crossed."
         case "IP":
             header = data[start : start + part.ihl * 4]
@@ -58,7 +60,7 @@ def _checksum_note(kind: str, part: Any, below: list[Any], data: bytes, start: i
     claimed = network.len - network.ihl * 4 if ipv4 else network.plen
     if claimed != end - start or end > len(data):
         return  # cut short by who captured, or behind headers that are not looked into here
-    number, checksum_at = (6, 16) if kind == "TCP" else (17, 6)
+    number, checksum_at = (tcp.PROTOCOL, 16) if kind == "TCP" else (udp.PROTOCOL, 6)
     pseudo = pseudo_header(ip_address(network.src), ip_address(network.dst), number, end - start)
     segment = data[start:end]
     if ones_complement_sum(pseudo + segment) == 0xFFFF:

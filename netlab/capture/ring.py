@@ -17,8 +17,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from netlab.capture.limits import MAX_RECORD, RING_BLOCK, RING_RETIRE, RING_SIZES
+from netlab.capture.limits import RING_BLOCK, RING_RETIRE, RING_SIZES
 from netlab.capture.namespace import StepFailed
+from netlab.packets.capture_record import MAX_CAPTURED
 from netlab.units import MS, Ns, S
 
 _SOL_PACKET = 263
@@ -39,7 +40,7 @@ _STATISTICS = struct.Struct("=3I")  # tpacket_stats_v3: packets, drops, times th
 
 
 class Seen(NamedTuple):
-    """One packet as the kernel handed it over. `data` is at most MAX_RECORD bytes of its `length`."""
+    """One packet as the kernel handed it over. `data` is at most MAX_CAPTURED bytes of its `length`."""
 
     time: Ns
     length: int
@@ -97,7 +98,7 @@ class Ring:
             self.taken += 1
             if self._ring[offset + _PACKET_TYPE_AT] != _PACKET_OUTGOING:
                 start = offset + mac
-                yield Seen(s * S + ns, length, self._ring[start : start + min(captured, MAX_RECORD)])
+                yield Seen(s * S + ns, length, self._ring[start : start + min(captured, MAX_CAPTURED)])
             offset += following
         _STATUS.pack_into(self._ring, at + _BLOCK_AT, _TP_STATUS_KERNEL)
         self._block = (self._block + 1) % (self.size // RING_BLOCK)

@@ -19,7 +19,8 @@ from zlib import crc32
 
 import msgspec
 
-from netlab.packets.packet import HEADER_LEN, MAGIC, SESSION_LEN, VERSION, PacketType
+from netlab.packets.endpoint import DEFAULT_PORTS
+from netlab.packets.packet import HEADER_LEN, MAGIC, SESSION_LEN, VERSION, PacketType, begins_like_a_packet
 from netlab.packets.text import printable_bytes
 
 _log = logging.getLogger("scapy.runtime")
@@ -47,7 +48,7 @@ __all__ = ["ChatEvent", "NetlabData", "NetlabPacket"]
 
 _CRC_AT = 16
 _LENGTH_AT = 4
-_PORTS = ((TCP, 9000), (UDP, 9001))
+_PORTS = ((TCP, DEFAULT_PORTS["tcp"]), (UDP, DEFAULT_PORTS["udp"]))
 
 
 class _TextField(StrLenField):
@@ -145,11 +146,6 @@ class NetlabData(_Body):
 
     name = "netlab data"
     fields_desc = [_TextField("data", b"", length_from=_room)]  # noqa: RUF012
-
-
-def begins_like_a_packet(data: bytes) -> bool:
-    """Whether `data` is long enough for a header and has the magic and the version."""
-    return len(data) >= HEADER_LEN and data[:2] == MAGIC and data[2] >> 4 == VERSION
 
 
 def _is_json(body: bytes) -> bool:

@@ -4,24 +4,21 @@ scapy, since a capture has many packets.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
-from netlab.capture.field_names import tcp_flags
+from netlab.capture.field_names import PROTOCOLS, tcp_flags
 from netlab.errors import DecodeError
 from netlab.packets import ethernet, ipv4, ipv6, tcp, udp
 from netlab.packets.capture_record import LinkType, Record
-from netlab.packets.packet import HEADER_LEN, MAGIC, SESSION_LEN, VERSION, PacketType
+from netlab.packets.checksum import IPAddress
+from netlab.packets.packet import HEADER_LEN, SESSION_LEN, PacketType, announced_len, begins_like_a_packet
 from netlab.packets.text import printable
 from netlab.units import Ns
 
 _MOST = 70_000  # bytes: no packet on a network is longer, whatever a file claims
 _SHOWN = 60  # characters of an event
-_NAMES = {1: "ICMP", 2: "IGMP", 58: "ICMPv6"}
-
-_Address: TypeAlias = IPv4Address | IPv6Address
 
 
 class NetlabPart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,7 +122,7 @@ def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> N
             found |= {"source": str(packet.source), "destination": str(packet.destination)}
             captured -= ipv4.HEADER_LEN + len(packet.options)
             if packet.fragment_offset:
-                found["protocol"] = f"{_NAMES.get(packet.protocol, packet.protocol)} fragment"
+                found["protocol"] = f"{PROTOCOLS.get(packet.protocol, packet.protocol)} fragment"
             elif packet.flags & ipv4.Ipv4Flags.MORE_FRAGMENTS and packet.protocol == udp.PROTOCOL:
                 found["protocol"] = "UDP fragment"  # its length is that of the whole
             else:
@@ -141,7 +138,7 @@ def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> N
 
 
 def _transport(
-    protocol: int, data: bytes, source: _Address, destination: _Address, found: dict[str, Any], captured: int
+    protocol: int, data: bytes, source: IPAddress, destination: IPAddress, found: dict[str, Any], captured: int
 ) -> None:
     match protocol:
         case tcp.PROTOCOL:
@@ -156,7 +153,7 @@ def _transport(
             found |= {"source_port": datagram.source_port, "destination_port": datagram.destination_port}
             payload = datagram.payload
         case _:
-            found["protocol"] = _NAMES.get(protocol, f"IP protocol {protocol}")
+            found["protocol"] = PROTOCOLS.get(protocol, f"IP protocol {protocol}")
             return
     found["payload_len"] = len(payload)
     here = payload[: max(0, captured - (len(data) - len(payload)))]
@@ -168,11 +165,12 @@ def netlab_parts(payload: bytes) -> list[NetlabPart]:
     """The netlab packets that a datagram or segment begins with, one after the other."""
     parts: list[NetlabPart] = []
     at = 0
-    while len(payload) - at >= HEADER_LEN and payload[at : at + 2] == MAGIC and payload[at + 2] >> 4 == VERSION:
+    while begins_like_a_packet(payload, at):
         kind, flags = payload[at + 2] & 15, payload[at + 3]
-        length, index, count = (int.from_bytes(payload[at + i : at + i + 2], "big") for i in (4, 6, 8))
+        index, count = (int.from_bytes(payload[at + i : at + i + 2], "big") for i in (6, 8))
         message_id = int.from_bytes(payload[at + 12 : at + 16], "big")
-        end = at + HEADER_LEN + length
+        end = at + announced_len(payload, at)
+        length = end - at - HEADER_LEN
         body = payload[at + HEADER_LEN + (SESSION_LEN if flags & 1 else 0) : end]
         name = PacketType(kind).name.lower() if kind < len(PacketType) else f"type {kind}"
         whole = end <= len(payload)

@@ -12,7 +12,6 @@ then is it carried out, so that a room has one order wherever it is kept.
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Literal
@@ -41,6 +40,7 @@ from netlab.chat.operations import Refusal, find, page_of_members, page_of_rooms
 from netlab.chat.outbox import Outbox
 from netlab.chat.sessions import Connection, Doorway, Session
 from netlab.chat.store import Stored
+from netlab.chat.tokens import TOKEN_BYTES, base64url
 from netlab.units import Ns
 
 
@@ -125,7 +125,7 @@ class Hub:
         if len(self._connections) >= self.limits.connections:
             self._outbox.refuse(event.conn, "server_full")
             return
-        self._connections[event.conn] = Connection(event.conn, event.peer, reliable=event.reliable)
+        self._connections[event.conn] = Connection(event.conn, reliable=event.reliable)
         if event.validated:
             self._outbox.add(Admit(event.conn))
         else:
@@ -176,10 +176,11 @@ class Hub:
         if connection.session is not None:  # over udp a hello is repeated until its welcome arrives
             self._welcome(connection.session, connection.conn, resumed=connection.resumed)
             return
-        code, detail, session = self._admit_session(connection, hello, now)
-        if code:
+        try:
+            session = self._admit_session(connection, hello, now)
+        except Refusal as refusal:
             self._drop_connection(connection.conn)
-            self._outbox.refuse(connection.conn, code, detail)
+            self._outbox.refuse(connection.conn, refusal.code, refusal.detail)
             self._turn_doorway(now)
             return
         self._doorway.depart(connection.conn)
@@ -187,26 +188,30 @@ class Hub:
         connection.session = session
         connection.anonymous = session is None
 
-    def _admit_session(self, connection: Connection, hello: m.Hello, now: Ns) -> tuple[str, str, Session | None]:
-        """The refusal's code and detail, or the session that is now this connection's (None for an anonymous one)."""
+    def _admit_session(self, connection: Connection, hello: m.Hello, now: Ns) -> Session | None:
+        """The session that is now this connection's; None for an anonymous one.
+
+        Raises:
+            Refusal: `bad_token`, `bad_name` or `name_taken`.
+        """
         if self._token and not hmac.compare_digest(hello.token.encode("utf-8", "replace"), self._token):
-            return "bad_token", "present the server's token with --token", None
+            raise Refusal("bad_token", "present the server's token with --token")
         resumable = self._resumable(hello.resume)
         if resumable is not None and hello.resume is not None:
             connection.resumed = True
             self._resume(resumable, connection.conn, hello.resume.seen)
-            return "", "", resumable
+            return resumable
         if not hello.name:
             self._outbox.add(
                 Send((connection.conn,), self._outbox.next_message_id(), self._welcome_data("", "", "", False))
             )
-            return "", "", None
+            return None
         name = canonical(hello.name)
         if name is None:
-            return "bad_name", "1 to 32 letters, digits, _ . or -", None
+            raise Refusal("bad_name", "1 to 32 letters, digits, _ . or -")
         if name in self._names:
-            return "name_taken", f"{name} is taken, choose another name", None
-        return "", "", self._new_session(connection, name, now)
+            raise Refusal("name_taken", f"{name} is taken, choose another name")
+        return self._new_session(connection, name, now)
 
     def _resumable(self, resume: m.Resume | None) -> Session | None:
         session = self._sessions.get(resume.sid) if resume is not None else None
@@ -216,7 +221,8 @@ class Hub:
         return session if same else None
 
     def _new_session(self, connection: Connection, name: str, now: Ns) -> Session:
-        session = Session(self._token_text(), self._token_text(), name, connection.conn, reliable=connection.reliable)
+        sid, secret = base64url(self._entropy(TOKEN_BYTES)), base64url(self._entropy(TOKEN_BYTES))
+        session = Session(sid, secret, name, connection.conn, reliable=connection.reliable)
         if self.limits.message_rate:
             session.messages = Bucket(self.limits.message_rate, self.limits.message_burst, now)
             largest = max(self.limits.byte_rate, self.limits.message) + ENVELOPE  # one message always fits
@@ -226,9 +232,6 @@ class Hub:
         self._outbox.counters["sessions_opened"] += 1
         self._welcome(session, connection.conn, resumed=False)
         return session
-
-    def _token_text(self) -> str:
-        return urlsafe_b64encode(self._entropy(16)).rstrip(b"=").decode("ascii")
 
     def _resume(self, session: Session, conn: int, seen: dict[str, int]) -> None:
         if session.conn is not None:

@@ -20,7 +20,6 @@ class Opened(msgspec.Struct, frozen=True):
     """
 
     conn: int
-    peer: str
     reliable: bool
     validated: bool = False
 

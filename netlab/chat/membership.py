@@ -240,7 +240,7 @@ class Membership:
         else:
             recipients = tuple(dict.fromkeys(conn for room in rooms for conn in room.recipients))
         data, message_id = m.encode_json(event), self._outbox.next_message_id()
-        self._history.add(rooms, message_id, data, event.rooms, skip.sid if skip else "")
+        self._history.add(rooms, message_id, data, event.rooms, skip.sid if skip else None)
         skip_conn = skip.conn if skip else None
         self._outbox.counters["messages_out"] += len(recipients) - (skip is not None and skip_conn in recipients)
         if recipients:

@@ -6,10 +6,6 @@ import unicodedata
 
 from netlab.chat.limits import NAME_BYTES, NAME_LENGTH
 
-SID_LENGTH = 22
-"""Characters of a sid: 16 bytes as base64url without padding."""
-
-
 _INVISIBLE = "\u115f\u1160"
 """Hangul fillers, letters without a glyph: with one behind it, another's name could be had once more. (NFKC makes these
 of U+3164 and U+FFA0; no other letter is a Default_Ignorable_Code_Point, UAX #44.)"""

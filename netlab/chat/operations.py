@@ -28,7 +28,7 @@ SHOWN = 40
 
 
 class Refusal(Exception):
-    """An operation that can't be done; the hub makes a failed `Result` of it. Never leaves the hub."""
+    """An operation or a hello that can't be done: the hub tells its sender. Never leaves the hub."""
 
     def __init__(self, code: str, detail: str) -> None:
         self.code = code

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from netlab.chat import messages as m
 from netlab.chat.hub_events import Close, Dropped, Output, Send
 from netlab.chat.sessions import Session
+from netlab.packets.packet import MessageIds
 
 
 class Outbox:
@@ -16,7 +17,8 @@ class Outbox:
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
         self.counters: Counter[str] = Counter()
         self._outputs: list[Output] = []
-        self._message_id = int.from_bytes(entropy(4), "big")
+        self.next_message_id = MessageIds(int.from_bytes(entropy(4), "big")).next
+        """Gives the number of the next message."""
 
     def take(self) -> list[Output]:
         """All that was added since the last time."""
@@ -26,11 +28,6 @@ class Outbox:
     def add(self, output: Output) -> None:
         """Hand this out."""
         self._outputs.append(output)
-
-    def next_message_id(self) -> int:
-        """The number of the next message."""
-        self._message_id = (self._message_id + 1) % 2**32
-        return self._message_id
 
     def send(self, conn: int, message: m.HubMessage) -> None:
         """Say this to one connection, after all that was said to it before."""

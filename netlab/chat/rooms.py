@@ -15,14 +15,14 @@ class Entry:
 
     __slots__ = ("data", "message_id", "numbers", "rooms_keeping", "sequence", "skip")
 
-    def __init__(self, sequence: int, message_id: int, data: bytes, numbers: dict[str, int], skip: str) -> None:
+    def __init__(self, sequence: int, message_id: int, data: bytes, numbers: dict[str, int], skip: str | None) -> None:
         self.sequence = sequence
         """Order of this hub over all rooms."""
         self.message_id = message_id
         self.data = data
         self.numbers = numbers
         self.skip = skip
-        """The sid that it did not go to, or empty."""
+        """The sid that it did not go to, if there is one."""
         self.rooms_keeping = 0
 
 
@@ -70,7 +70,9 @@ class History:
         self._sequence = 0
         self.bytes = 0
 
-    def add(self, rooms: Iterable[Room], message_id: int, data: bytes, numbers: dict[str, int], skip: str) -> None:
+    def add(
+        self, rooms: Iterable[Room], message_id: int, data: bytes, numbers: dict[str, int], skip: str | None
+    ) -> None:
         """Keep what was sent to `rooms` under `numbers`."""
         self._sequence += 1
         entry = Entry(self._sequence, message_id, data, numbers, skip)

@@ -72,11 +72,10 @@ class Session:
 class Connection:
     """One connection of a transport, numbered by the shell."""
 
-    __slots__ = ("anonymous", "conn", "peer", "reliable", "resumed", "session")
+    __slots__ = ("anonymous", "conn", "reliable", "resumed", "session")
 
-    def __init__(self, conn: int, peer: str, *, reliable: bool) -> None:
+    def __init__(self, conn: int, *, reliable: bool) -> None:
         self.conn = conn
-        self.peer = peer
         self.reliable = reliable
         self.session: Session | None = None
         self.anonymous = False

@@ -7,12 +7,15 @@ names the numbering, so that numbers from before a restart are not taken for num
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 
 import msgspec
 
 from netlab.chat.messages import RoomEvent
+from netlab.chat.tokens import base64url
+
+EPOCH_BYTES = 6
+"""Two epochs of a room must differ; nobody gains by guessing one."""
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -51,7 +54,7 @@ class MemoryStore:
         for room in rooms:
             if room not in last:
                 last[room] = 0
-                self._epochs[room] = urlsafe_b64encode(self._entropy(6)).decode("ascii")
+                self._epochs[room] = base64url(self._entropy(EPOCH_BYTES))
             last[room] += 1
         return Stored(request.ref, {room: last[room] for room in rooms}, self._epochs[rooms[0]])
 

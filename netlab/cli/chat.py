@@ -25,9 +25,10 @@ from netlab.cli.talk.forms import Form, PlainForm
 from netlab.cli.talk.forms_human import HumanForm
 from netlab.cli.talk.forms_json import JsonForm
 from netlab.errors import ConnectionEnded
+from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.text import printable
 from netlab.transports import Chat
-from netlab.transports.url import DEFAULT_HOST, DEFAULT_PORTS, Address
+from netlab.transports.url import DEFAULT_HOST, Address
 
 HALVES = ("serve", "join")
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.text import printable
-from netlab.transports.url import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from rich.console import Console

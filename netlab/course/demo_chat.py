@@ -16,10 +16,10 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from netlab.chat.messages import Message
+from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.transports import CannotListen, Chat, HubShell, connect, serve
 from netlab.transports.tcp import TcpServer
 from netlab.transports.udp import UdpServer
-from netlab.transports.url import DEFAULT_PORTS
 
 PEOPLE = ("ann", "bob", "cem")
 GREETING = "Hello! Can everybody hear me?"

@@ -18,7 +18,7 @@ from netlab.course.demo_chat import Played, play
 from netlab.errors import DecodeError
 from netlab.packets import ethernet, ipv4, tcp, udp
 from netlab.packets.capture_file import read_records
-from netlab.packets.packet import HEADER_LEN, SESSION_LEN, Packet, PacketType, decode_first
+from netlab.packets.packet import HEADER_LEN, SESSION_LEN, Packet, PacketType, announced_len, decode_first
 from netlab.packets.reassembly import Arrived, Reassembler, Whole
 from netlab.protocols.datagram_client import DATAGRAM_LIMITS
 
@@ -100,8 +100,8 @@ def read_traffic(capture: Path) -> Traffic:
     for record in read_records(capture.read_bytes()):
         traffic.frames += 1
         ip = ipv4.decode(ethernet.decode(record.data).payload, verify=False)
-        traffic.layers["Ethernet"] += 14
-        traffic.layers["IPv4"] += 20 + len(ip.options)
+        traffic.layers["Ethernet"] += ethernet.HEADER_LEN
+        traffic.layers["IPv4"] += ipv4.HEADER_LEN + len(ip.options)
         if ip.protocol == tcp.PROTOCOL:
             segment = tcp.decode(ip.payload, ip.source, ip.destination, verify=False)
             flow = (ip.source, segment.source_port, ip.destination, segment.destination_port)
@@ -116,7 +116,7 @@ def read_traffic(capture: Path) -> Traffic:
             datagram = udp.decode(ip.payload, ip.source, ip.destination, verify=False)
             flow = (ip.source, datagram.source_port, ip.destination, datagram.destination_port)
             payload = datagram.payload
-            traffic.layers["UDP"] += 8
+            traffic.layers["UDP"] += udp.HEADER_LEN
             packets, rest = _packets(payload)
             frames = (record.number,)
             if rest:
@@ -154,7 +154,7 @@ def _purpose(segment: tcp.TcpSegment) -> str:
 def _packets(data: bytes) -> tuple[list[Packet], bytes]:
     """The whole packets that `data` begins with, and what is left."""
     packets, at = [], 0
-    while len(data) - at >= HEADER_LEN and len(data) - at >= HEADER_LEN + int.from_bytes(data[at + 4 : at + 6], "big"):
+    while len(data) - at >= HEADER_LEN and len(data) - at >= announced_len(data, at):
         packet, at = decode_first(data, at)
         packets.append(packet)
     return packets, data[at:]

@@ -13,7 +13,8 @@ import msgspec
 from netlab.units import KIB, Ns
 
 MAX_CAPTURED = 256 * KIB
-"""Captured bytes of one record: libpcap's own bound. A record that claims more is damaged, or made to do damage."""
+"""Captured bytes of one record: libpcap's own bound (MAXIMUM_SNAPLEN). A longer packet is cut when
+it is captured, and its length kept; a record that claims more is damaged, or made to do damage."""
 
 
 class LinkType(enum.IntEnum):

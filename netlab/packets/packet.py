@@ -45,6 +45,7 @@ _RULE = "netlab packet header"
 _COVERED = struct.Struct("!2sBBHHHHI")  # bytes 0 to 15: what the CRC covers of the header
 _FIELDS = struct.Struct("!2sBBHHHHII")
 _CRC = struct.Struct("!I")
+_LENGTH_AT = 4  # offset of the payload length in the header
 
 
 class PacketType(enum.IntEnum):
@@ -84,6 +85,25 @@ class Packet(msgspec.Struct, frozen=True):
     count: int = 1
     type: PacketType = PacketType.DATA
     session: bytes | None = None
+
+
+class MessageIds:
+    """The numbers of one endpoint's messages: 32 bits, rising by one from a random start."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self, start: int) -> None:
+        self._last = start
+
+    def next(self) -> int:
+        """The number of the next message.
+
+        >>> ids = MessageIds(2**32 - 2)
+        >>> ids.next(), ids.next()
+        (4294967295, 0)
+        """
+        self._last = (self._last + 1) % 2**32
+        return self._last
 
 
 def encode(packet: Packet) -> bytes:
@@ -154,6 +174,17 @@ def decode_first(data: bytes, start: int = 0) -> tuple[Packet, int]:
         raise _wrong("session", HEADER_LEN, f"flag SESSION, but {length} B of payload hold no {SESSION_LEN} B token")
     token, payload = payload[:SESSION_LEN], payload[SESSION_LEN:]
     return Packet(payload, message_id, index, count, packet_type, token), end
+
+
+def begins_like_a_packet(data: bytes, start: int = 0) -> bool:
+    """Whether a whole header may stand at `start`: it has the room, the magic and the version."""
+    room = len(data) - start >= HEADER_LEN
+    return room and data[start : start + 2] == MAGIC and data[start + 2] >> 4 == VERSION
+
+
+def announced_len(data: bytes, start: int = 0) -> int:
+    """Bytes of the packet at `start`, its header included, as its length field says. A whole header stands there."""
+    return HEADER_LEN + (data[start + _LENGTH_AT] << 8 | data[start + _LENGTH_AT + 1])
 
 
 def decode_all(data: bytes) -> list[Packet]:

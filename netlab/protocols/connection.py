@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from netlab.chat.limits import ENVELOPE
+from netlab.errors import DecodeError
 from netlab.packets.limits import DATAGRAM_PAYLOAD, MAX_MESSAGE, MAX_PAYLOAD
 from netlab.packets.packet import HEADER_LEN, SESSION_LEN, Packet, PacketType, encode
 from netlab.packets.split import split
@@ -52,9 +53,14 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """Something the peer sent was not taken; `reason` is the name of a counter."""
+    """Something that came was not taken, or what was to go was not sent; `reason` is the name of a counter."""
 
     reason: str
+
+
+def malformed(error: DecodeError) -> Dropped:
+    """What does not decode as packets, by the field that gave it away."""
+    return Dropped(f"malformed_{error.field.replace(' ', '_')}")
 
 
 def encode_message(message: bytes, *, message_id: int, max_payload: int, packet_type: PacketType) -> list[bytes]:

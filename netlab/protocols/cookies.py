@@ -6,16 +6,16 @@ The server keeps one key and nothing for each address. Source: RFC 9147 §5.1 (D
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Hashable
 
+from netlab.chat.tokens import TOKEN_BYTES, TOKEN_LENGTH, base64url
 from netlab.units import Ns, S
 
 COOKIE_PERIOD: Ns = 30 * S
 """A cookie of this period or of the one before is good: so each is good for 30 to 60 s."""
 
-COOKIE_LEN = 22
-"""Characters of a cookie: 16 bytes as base64url without padding."""
+COOKIE_LEN = TOKEN_LENGTH
+"""Characters of a cookie."""
 
 
 class CookieJar:
@@ -39,4 +39,4 @@ class CookieJar:
 
     def _cookie(self, address: Hashable, hello_id: int, period: int) -> str:
         mac = hmac.digest(self._key, f"{period} {hello_id} {address!r}".encode(), "sha256")
-        return urlsafe_b64encode(mac[:16]).rstrip(b"=").decode("ascii")
+        return base64url(mac[:TOKEN_BYTES])

@@ -18,9 +18,9 @@ from typing import TypeAlias
 import msgspec
 
 from netlab.chat.limits import DEAD_AFTER, PING_AFTER
-from netlab.errors import DecodeError
+from netlab.errors import DecodeError, LocalProtocolError
 from netlab.packets.limits import ReassemblyLimits
-from netlab.packets.packet import HEADER_LEN, Packet, PacketType, decode_all, encode, with_session
+from netlab.packets.packet import MessageIds, Packet, PacketType, decode_all, encode, with_session
 from netlab.packets.reassembly import Arrived, Reassembler, Whole
 from netlab.packets.reassembly import Output as Reassembled
 from netlab.packets.reassembly import TimerFired as ReassemblyTimer
@@ -34,6 +34,7 @@ from netlab.protocols.connection import (
     TimerFired,
     Transmit,
     encode_message,
+    malformed,
     pack,
 )
 from netlab.protocols.cookies import COOKIE_LEN
@@ -100,7 +101,7 @@ class DatagramClient:
 
     def __init__(self, *, hello_id: int, message_id: int) -> None:
         self._hello_id = hello_id
-        self._message_id = message_id
+        self._message_ids = MessageIds(message_id)
         self._token: bytes | None = None
         self._established = False  # the hub has spoken under this token
         self._heard_at: Ns | None = None
@@ -123,6 +124,7 @@ class DatagramClient:
 
         Raises:
             MessageTooBig: we were asked to say a message that does not fit `WIRE_MESSAGE`.
+            LocalProtocolError: we were asked to say something before the server's ack.
         """
         if self._over:
             return []
@@ -141,12 +143,15 @@ class DatagramClient:
                 return self._time_passed(now)
 
     def _say(self, messages: list[bytes], now: Ns) -> list[Output]:
-        assert self._token is not None, "say nothing before the welcome"
+        if self._token is None:
+            raise LocalProtocolError("nothing is said before the server's ack", rule="netlab datagram session")
         packets: list[bytes] = []
         for message in messages:
-            self._message_id = (self._message_id + 1) % 2**32
             packets += encode_message(
-                message, message_id=self._message_id, max_payload=DATAGRAM_FRAGMENT, packet_type=PacketType.DATA
+                message,
+                message_id=self._message_ids.next(),
+                max_payload=DATAGRAM_FRAGMENT,
+                packet_type=PacketType.DATA,
             )
         going, dropped = self._pacer.add([with_session(d, self._token) for d in pack(packets)], now)
         outputs: list[Output] = [Transmit(datagram) for datagram in going]
@@ -156,7 +161,7 @@ class DatagramClient:
         try:
             packets = decode_all(data)
         except DecodeError as error:
-            return [Dropped(f"malformed_{error.field.replace(' ', '_')}")]
+            return [malformed(error)]
         first = packets[0]
         if first.type is PacketType.COOKIE and first.message_id == self._hello_id and self._token is None:
             if not 1 <= len(first.payload) <= MAX_COOKIE or not first.payload.isascii():
@@ -216,6 +221,3 @@ class DatagramClient:
             self._ping_at = now + PING_AGAIN
             outputs.append(Transmit(encode(Packet(PING_PAYLOAD, type=PacketType.PING, session=self._token))))
         return outputs
-
-
-assert HEADER_LEN + MIN_HELLO >= HEADER_LEN + COOKIE_LEN

@@ -17,12 +17,12 @@ from netlab.chat.limits import DEAD_AFTER
 from netlab.chat.messages import Goodbye, Hello, decode_client_message, encode_json
 from netlab.errors import DecodeError
 from netlab.packets.limits import ReassemblyLimits
-from netlab.packets.packet import HEADER_LEN, Packet, PacketType, decode_all, encode, with_session
+from netlab.packets.packet import SESSION_LEN, Packet, PacketType, decode_all, encode, with_session
 from netlab.packets.reassembly import Arrived, Reassembler, Whole
 from netlab.packets.reassembly import TimerFired as ReassemblyTimer
-from netlab.protocols.connection import TimerFired
-from netlab.protocols.cookies import COOKIE_LEN, CookieJar
-from netlab.protocols.datagram_client import DATAGRAM_LIMITS
+from netlab.protocols.connection import Dropped, TimerFired, malformed
+from netlab.protocols.cookies import CookieJar
+from netlab.protocols.datagram_client import DATAGRAM_LIMITS, MIN_HELLO
 from netlab.protocols.pacing import Pacer
 from netlab.protocols.stream import PONG
 from netlab.units import Ns
@@ -78,12 +78,6 @@ class FlowEnded(msgspec.Struct, frozen=True):
 
     conn: int
     said: bool
-
-
-class Dropped(msgspec.Struct, frozen=True):
-    """Something that came, or was to go, was dropped; `reason` is the name of a counter."""
-
-    reason: str
 
 
 Event: TypeAlias = DatagramArrived | Say | Hangup | TimerFired
@@ -178,7 +172,7 @@ class DatagramServer:
         try:
             packets = decode_all(data)
         except DecodeError as error:
-            return [Dropped(f"malformed_{error.field.replace(' ', '_')}")]
+            return [malformed(error)]
         self.packets_in += len(packets)
         first = packets[0]
         if first.session is None:
@@ -230,7 +224,7 @@ class DatagramServer:
         if not isinstance(hello, Hello):
             return [Dropped("malformed_hello")]
         if not hello.cookie:
-            if len(packet.payload) < COOKIE_LEN:  # the answer must not be larger than what asks for it
+            if len(packet.payload) < MIN_HELLO:  # the answer must not be larger than what asks for it
                 return [Dropped("small_hello")]
             cookie = self._jar.bake(address, packet.message_id, now).encode("ascii")
             return [Transmit(address, encode(Packet(cookie, packet.message_id, type=PacketType.COOKIE)))]
@@ -238,8 +232,9 @@ class DatagramServer:
             return [Dropped("bad_cookie")]
         if len(self._flows) >= self._max_flows:
             full = encode_json(Goodbye("server_full"))
-            return [Transmit(address, encode(Packet(full, packet.message_id, type=PacketType.ERROR)))]
-        flow = _Flow(self._new_conn(), address, packet.message_id, self._entropy(8), now)
+            error = encode(Packet(full, packet.message_id, type=PacketType.ERROR))
+            return [Dropped("server_full"), Transmit(address, error)]
+        flow = _Flow(self._new_conn(), address, packet.message_id, self._entropy(SESSION_LEN), now)
         self._flows[flow.token] = self._by_conn[flow.conn] = self._by_hello[address, packet.message_id] = flow
         return [FlowOpened(flow.conn, address), self._ack(flow), Deliver(flow.conn, packet.payload)]
 
@@ -278,6 +273,3 @@ class DatagramServer:
             self._forget(oldest)
             outputs.append(FlowEnded(oldest.conn, said=False))
         return outputs
-
-
-assert len(PONG) == HEADER_LEN

@@ -14,7 +14,7 @@ import msgspec
 from netlab.chat.limits import DEAD_AFTER, PING_AFTER, STARTED_PACKET
 from netlab.errors import DecodeError
 from netlab.packets.limits import ReassemblyLimits
-from netlab.packets.packet import HEADER_LEN, Packet, PacketType, decode_first, encode
+from netlab.packets.packet import HEADER_LEN, MAGIC, Packet, PacketType, announced_len, decode_first, encode
 from netlab.packets.reassembly import Arrived, Reassembler, Whole
 from netlab.protocols.connection import WIRE_MESSAGE, Deliver, Dropped, Failed, PeerLeft, TimerFired, Transmit
 from netlab.units import Ns, S, format_duration
@@ -23,7 +23,6 @@ PING = encode(Packet(type=PacketType.PING))
 PONG = encode(Packet(type=PacketType.PONG))
 BYE = encode(Packet(type=PacketType.BYE))
 
-_LENGTH_AT = 4  # offset of the 16-bit payload length in the header
 _STREAM_LIMITS = ReassemblyLimits(max_message=WIRE_MESSAGE, timeout=60 * S)  # a stream loses nothing; it may be slow
 
 
@@ -77,8 +76,7 @@ class StreamConnection:
         at, end = 0, len(buffer)
         try:
             while end - at >= HEADER_LEN:
-                length = buffer[at + _LENGTH_AT] << 8 | buffer[at + _LENGTH_AT + 1]
-                if end - at < HEADER_LEN + length and buffer[at : at + 2] == b"NL":
+                if end - at < announced_len(buffer, at) and buffer[at : at + 2] == MAGIC:
                     break
                 packet, at = decode_first(buffer, at)
                 self.packets_in += 1

@@ -347,7 +347,8 @@ class Chat:
         self.status = changed.status
         if changed.status == "ended":
             self._ended = changed
-            self._hang_up(said=changed.detail == "left")
+            opened = self._opened.done() and not self._opened.cancelled()
+            self._hang_up(said=opened and changed.detail == "left")  # who was never in need not say goodbye
             if not self._opened.done():
                 self._opened.set_exception(_never_opened(changed, self._address))
         elif not self._opened.done():

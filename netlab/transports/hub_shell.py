@@ -11,7 +11,6 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -35,6 +34,8 @@ from netlab.chat.store import Forget, MemoryStore, Store
 from netlab.packets.packet import PacketType
 from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encode_message, pack
 from netlab.transports.alarm import Alarm, now_ns
+
+SERVER_CLOSED = Goodbye("server_closed", "the server is closing")
 
 
 class Batch:
@@ -118,16 +119,15 @@ class HubShell:
         self._open_batch: Batch | None = None
         self._flush_due = False
         self._left: asyncio.Future[None] | None = None
-        self.drops: Counter[str] = Counter()
 
     def new_conn(self) -> int:
         """The next connection's number."""
         return self._next_conn()
 
-    def open(self, conn: int, port: Port, *, peer: str, reliable: bool, validated: bool = False) -> None:
+    def open(self, conn: int, port: Port, *, reliable: bool, validated: bool = False) -> None:
         """A transport has a connection."""
         self._ports[conn] = port
-        self.step(Opened(conn, peer, reliable, validated))
+        self.step(Opened(conn, reliable, validated))
 
     def received(self, conn: int, message: bytes) -> None:
         """A whole message came over it."""
@@ -211,5 +211,5 @@ class HubShell:
         """Tell everybody that the server closes."""
         self._flush()
         for conn in list(self._ports):
-            self._ports.pop(conn).close(Goodbye("server_closed", "the server is closing"))
+            self._ports.pop(conn).close(SERVER_CLOSED)
         self._alarm.set(None)

@@ -11,7 +11,8 @@ from typing import Any, cast
 from netlab.chat.client_events import Connected, Disconnected
 from netlab.chat.hub_events import Backlogged, Relieved
 from netlab.chat.messages import Goodbye, encode_json
-from netlab.packets.packet import PacketType
+from netlab.packets.endpoint import format_host_port
+from netlab.packets.packet import MessageIds, PacketType
 from netlab.protocols.connection import (
     STREAM_PAYLOAD,
     Deliver,
@@ -25,8 +26,8 @@ from netlab.protocols.connection import (
 from netlab.protocols.stream import BYE, BytesArrived, Event, StreamConnection
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.client_shell import Callbacks
-from netlab.transports.hub_shell import Batch, HubShell
-from netlab.transports.url import Address, format_host_port
+from netlab.transports.hub_shell import SERVER_CLOSED, Batch, HubShell
+from netlab.transports.url import Address
 
 BACKLOG = 1024
 """Connections the kernel holds until they are accepted. asyncio's 100 costs a second when 1,000 arrive at once."""
@@ -43,8 +44,6 @@ SEND_BUFFER = 256 * 1024
 
 class TcpServer:
     """Listens, and makes a `_ServerEnd` for each connection."""
-
-    scheme = "tcp"
 
     def __init__(self, shell: HubShell, tls: ssl.SSLContext | None) -> None:
         self.shell = shell
@@ -106,10 +105,9 @@ class _ServerEnd(asyncio.Protocol):
         prepare_socket(self._transport)
         self._machine = StreamConnection(now_ns(self._loop))
         self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
-        peer = str(self._transport.get_extra_info("peername"))
         self._counters["connections"] += 1
         self._server.ends.add(self)
-        self._shell.open(self._conn, self, peer=peer, reliable=True)
+        self._shell.open(self._conn, self, reliable=True)
 
     def data_received(self, data: bytes) -> None:
         self._counters["bytes_in"] += len(data)
@@ -164,7 +162,7 @@ class _ServerEnd(asyncio.Protocol):
 
     def server_closes(self) -> None:
         self._shell.closed(self._conn, said=True)
-        self.close(Goodbye("server_closed", "the server is closing"))
+        self.close(SERVER_CLOSED)
 
     def close(self, reason: Goodbye) -> None:
         if self._transport.is_closing():
@@ -192,12 +190,10 @@ class _ServerEnd(asyncio.Protocol):
 class TcpClient(asyncio.Protocol):
     """A client's connection. Made anew for each attempt to connect."""
 
-    reliable = True
-
     def __init__(self, callbacks: Callbacks) -> None:
         self._callbacks = callbacks
         self._loop = asyncio.get_running_loop()
-        self._message_id = int.from_bytes(callbacks.entropy(4), "big")
+        self._message_ids = MessageIds(int.from_bytes(callbacks.entropy(4), "big"))
         self._over = False
         self._outbox: list[bytes] = []
         self._made: asyncio.Transport | None = None
@@ -256,12 +252,11 @@ class TcpClient(asyncio.Protocol):
 
     def say(self, message: bytes, *, hello: bool) -> None:
         """Send a message; what is said within one turn of the loop goes out as one write."""
-        self._message_id = (self._message_id + 1) % 2**32
         packet_type = PacketType.HELLO if hello else PacketType.DATA
         if not self._outbox:
             self._loop.call_soon(self._flush)
         self._outbox += encode_message(
-            message, message_id=self._message_id, max_payload=STREAM_PAYLOAD, packet_type=packet_type
+            message, message_id=self._message_ids.next(), max_payload=STREAM_PAYLOAD, packet_type=packet_type
         )
 
     def _flush(self) -> None:
@@ -287,9 +282,6 @@ class TcpClient(asyncio.Protocol):
         else:
             self._over = True
             self._transport.abort()
-
-    def cookie(self, cookie: str) -> None:
-        """A stream needs none: its handshake has shown where the peer is."""
 
     def _lost(self, detail: str) -> None:
         if not self._over:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from netlab.chat.client_events import Connected, CookieArrived, Disconnected
 from netlab.chat.messages import Goodbye
+from netlab.packets.endpoint import format_host_port
 from netlab.packets.limits import ReassemblyLimits
 from netlab.protocols import datagram_client as client
 from netlab.protocols import datagram_server as server
@@ -28,8 +29,8 @@ from netlab.protocols.connection import (
 )
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.client_shell import Callbacks
-from netlab.transports.hub_shell import Batch, HubShell
-from netlab.transports.url import Address, format_host_port
+from netlab.transports.hub_shell import SERVER_CLOSED, Batch, HubShell
+from netlab.transports.url import Address
 from netlab.units import MIB
 
 RECEIVE_BUFFER = 4 * MIB
@@ -42,8 +43,6 @@ SEND_BUFFER_MOST = 1 * MIB
 
 class UdpServer(asyncio.DatagramProtocol):
     """One socket, all its clients."""
-
-    scheme = "udp"
 
     def __init__(self, shell: HubShell, reassembly: ReassemblyLimits) -> None:
         self.counters: Counter[str] = Counter()
@@ -92,14 +91,14 @@ class UdpServer(asyncio.DatagramProtocol):
                     self._sendto(data, address)
                 case server.Deliver(conn, message):
                     self._shell.received(conn, message)
-                case server.FlowOpened(conn, address):
+                case server.FlowOpened(conn):
                     self.counters["connections"] += 1
                     self._conns.add(conn)
-                    self._shell.open(conn, _Flow(self, conn), peer=str(address), reliable=False, validated=True)
+                    self._shell.open(conn, _Flow(self, conn), reliable=False, validated=True)
                 case server.FlowEnded(conn, said):
                     self._conns.discard(conn)
                     self._shell.closed(conn, said=said)
-                case server.Dropped(reason):
+                case Dropped(reason):
                     self.counters[reason] += 1
         self._alarm.set(self._machine.deadline)
 
@@ -137,7 +136,7 @@ class UdpServer(asyncio.DatagramProtocol):
         self._shell.counters.pop(self.url, None)
         for conn in list(self._conns):
             self._shell.closed(conn, said=True)
-            self.hang_up(conn, Goodbye("server_closed", "the server is closing"))
+            self.hang_up(conn, SERVER_CLOSED)
         self._alarm.set(None)
         self._closed = self._loop.create_future()
         self._transport.close()
@@ -194,8 +193,6 @@ class _Socket(asyncio.DatagramProtocol):
 
 class UdpClient:
     """A client's end. Made anew for each attempt to connect."""
-
-    reliable = False
 
     def __init__(self, callbacks: Callbacks) -> None:
         self.socket: _Socket | None = None

@@ -7,10 +7,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from netlab.errors import NetlabError
+from netlab.packets.endpoint import DEFAULT_PORTS, format_host_port
 
 DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORTS = {"tcp": 9000, "tls": 9000, "udp": 9001}
-"""By scheme. tls is the tcp transport inside TLS."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -62,8 +61,3 @@ def parse_host_port(text: str, scheme: str) -> Address:
     elif text.startswith(":"):
         text = f"{DEFAULT_HOST}{text}"
     return parse_url(f"{scheme}://{text}")
-
-
-def format_host_port(host: str, port: int) -> str:
-    """`host:port`, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -273,7 +273,7 @@ class TestSummary:
         [
             ("arp", "ARP"),
             ("icmp", "ICMP"),
-            ("fragment", "17 fragment"),
+            ("fragment", "UDP fragment"),
             ("vlan", "UDP"),
             ("unknown", "EtherType 0x1234"),
         ],

@@ -75,7 +75,7 @@ def types(datagrams: Iterable[bytes]) -> list[str]:
 
 
 def reasons(outputs: Iterable[object]) -> list[str]:
-    return [output.reason for output in outputs if isinstance(output, Dropped | server.Dropped)]
+    return [output.reason for output in outputs if isinstance(output, Dropped)]
 
 
 def a_cookie(machine: DatagramServer, address: Hashable, hello_id: int = HELLO_ID, now: Ns = 0) -> str:
@@ -157,7 +157,7 @@ class Wire:
                     self.delivered.append((conn, message))
                     answer = WELCOME if b'"hello"' in message else message
                     self.step_server(server.Say(conn, data(answer, next(self._order))))
-                case server.Dropped(reason):
+                case Dropped(reason):
                     self.counters[reason] += 1
                 case FlowEnded():
                     self.ended.append(output)
@@ -306,7 +306,7 @@ def of(packet_type: PacketType, payload: bytes = b"", **fields: int) -> bytes:
 )
 def test_what_a_stranger_sends_is_dropped_for_a_reason(datagram: bytes, reason: str) -> None:
     machine = new_server()
-    assert arrive(machine, ANN, datagram) == [server.Dropped(reason)]
+    assert arrive(machine, ANN, datagram) == [Dropped(reason)]
     assert machine.deadline is None
 
 
@@ -351,7 +351,9 @@ def test_a_full_server_says_so() -> None:
     for hello_id in (1, 2):
         open_flow(machine, ANN, hello_id)
     cookie = a_cookie(machine, BOB)
-    (answer,) = sent(arrive(machine, BOB, hello(cookie)))
+    outputs = arrive(machine, BOB, hello(cookie))
+    assert reasons(outputs) == ["server_full"]
+    (answer,) = sent(outputs)
     (packet,) = decode_all(answer)
     assert (packet.type, packet.message_id) == (PacketType.ERROR, HELLO_ID)
     assert msgspec.json.decode(packet.payload)["code"] == "server_full"
@@ -392,7 +394,7 @@ def test_a_stranger_is_never_sent_more_than_it_sent(datagrams: list[bytes]) -> N
 def test_an_unknown_session_is_told_where_the_answer_is_smaller_than_its_cause() -> None:
     machine = new_server()
     small, large = (with_session(encode(Packet(b"x" * n, 7)), TOKEN) for n in (10, 100))
-    assert arrive(machine, ANN, small) == [server.Dropped("unknown_session")]
+    assert arrive(machine, ANN, small) == [Dropped("unknown_session")]
     outputs = arrive(machine, ANN, large)
     assert reasons(outputs) == ["unknown_session"]
     (answer,) = sent(outputs)
@@ -421,7 +423,7 @@ def test_who_only_listens_learns_of_a_new_server_from_its_next_ping() -> None:
 def test_an_error_is_never_answered_with_an_error() -> None:
     machine = new_server()
     error = with_session(encode(Packet(b"x" * 200, 7, type=PacketType.ERROR)), TOKEN)
-    assert arrive(machine, ANN, error) == [server.Dropped("unknown_session")]
+    assert arrive(machine, ANN, error) == [Dropped("unknown_session")]
 
 
 def test_at_most_ten_resets_a_second() -> None:
@@ -439,8 +441,8 @@ def test_a_token_is_good_from_its_own_address_only() -> None:
     assert ann != bob
     (datagram,) = data(b"hi")
     assert arrive(machine, ANN, with_session(datagram, ann)) == [server.Deliver(1, b"hi")]
-    assert arrive(machine, BOB, with_session(datagram, ann)) == [server.Dropped("unknown_session")]
-    assert arrive(machine, BOB, with_session(BYE, ann)) == [server.Dropped("unknown_session")]
+    assert arrive(machine, BOB, with_session(datagram, ann)) == [Dropped("unknown_session")]
+    assert arrive(machine, BOB, with_session(BYE, ann)) == [Dropped("unknown_session")]
     assert arrive(machine, ANN, with_session(datagram, ann)) == [server.Deliver(1, b"hi")]  # it lives
 
 
@@ -470,7 +472,7 @@ def test_what_follows_a_goodbye_in_its_datagram_is_dropped() -> None:
     token = open_flow(machine)
     fragment = encode(Packet(b"x" * 600, 9, 0, 2))
     outputs = arrive(machine, ANN, with_session(BYE + data(b"late")[0] + fragment + PING + BYE, token))
-    assert outputs == [FlowEnded(1, said=True)] + [server.Dropped("after_bye")] * 4
+    assert outputs == [FlowEnded(1, said=True)] + [Dropped("after_bye")] * 4
     assert machine.deadline is None
     assert reasons(arrive(machine, ANN, with_session(data(b"later")[0], token))) == ["unknown_session"]
 
