@@ -35,6 +35,7 @@ from netlab.chat.client_events import (
 )
 from netlab.chat.limits import EMIT_WAIT, ENVELOPE, HELLO_EVERY, HELLO_FOR, RESUME_WINDOW, WINDOW
 from netlab.chat.names import canonical
+from netlab.chat.room_view import RoomView
 from netlab.errors import MessageTooBig
 from netlab.packets.limits import MAX_MESSAGE
 from netlab.units import MS, Ns, S
@@ -51,38 +52,6 @@ NUMBER_AROUND = 64
 
 LASTING = frozenset({"bad_name", "name_taken", "bad_token", "hello_first", "resumed_elsewhere", "server_closed"})
 """Goodbyes after which connecting again would not help."""
-
-
-class RoomView:
-    """What a client has seen of one room's numbers."""
-
-    __slots__ = ("epoch", "first", "last", "left", "missing")
-
-    def __init__(self, last: int, epoch: str) -> None:
-        self.first = last + 1
-        self.last = last
-        self.epoch = epoch
-        self.left = False
-        """Our leave is done, and a join of ours is under way."""
-        self.missing: set[int] = set()
-        """Numbers below `last` that have not come. (Only best effort leaves any.)"""
-
-    def begin(self, number: int) -> None:
-        """The numbers of this client begin here: known late where the answer to its join was lost."""
-        if number < self.first:
-            self.missing.update(range(max(number, self.first - 1000), self.first))
-            self.first = number
-
-    def see(self, number: int) -> Literal["next", "late", "again"]:
-        """Note a number; `late` fills a hole, `again` was there before."""
-        if number > self.last:
-            self.missing.update(range(max(self.last + 1, number - 1000), number))
-            self.last = number
-            return "next"
-        if number in self.missing:
-            self.missing.remove(number)
-            return "late"
-        return "again"
 
 
 class _UnderWay:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netlab.chat import messages as m
-from netlab.chat.client import ChatClient, RoomView
+from netlab.chat.client import ChatClient
 from netlab.chat.client_events import (
     Ask,
     Changed,
@@ -30,6 +30,7 @@ from netlab.chat.client_events import (
     Transmit,
 )
 from netlab.chat.limits import ENVELOPE, WINDOW, ChatLimits
+from netlab.chat.room_view import RoomView
 from netlab.errors import MessageTooBig
 from netlab.packets.limits import MAX_MESSAGE
 from netlab.protocols.connection import WIRE_MESSAGE
