@@ -751,6 +751,9 @@ def test_what_was_being_stored_for_a_room_that_ended_does_not_haunt_the_next_of_
     assert brief(ann.resume({"tea": 1})) == ["back ann"]
     ann.cut()
     assert brief(ann.resume({"tea": 0})) == ["back ann", "+ann@tea#1"]
+    ann.quit()
+    desk.store_all()
+    desk.assert_empty()
 
 
 def test_a_session_that_ends_while_its_join_is_being_stored_leaves_no_trace_and_no_hole() -> None:
@@ -1015,7 +1018,7 @@ def test_the_rate_of_messages(burst: int) -> None:
     assert ann.do(m.Rooms).status == "ok"
     assert ann.do(m.Rooms).code == "rate_limited"
     desk.wait(10 * S)
-    assert [ann.do(m.Rooms).status for _ in range(burst)] == ["ok"] * burst
+    assert [ann.do(m.Rooms).status for _ in range(burst + 1)] == ["ok"] * burst + ["failed"], "no more is saved up"
     assert bob.do(m.Rooms).status == "ok", "a rate is of one client"
 
 
