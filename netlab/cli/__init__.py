@@ -13,10 +13,14 @@ from typing import NoReturn
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
+LONGEST = 600
+"""Characters of an error's text: one that quotes a very long word is shortened in the middle."""
+
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command that `arguments` (by default those of the process) name, and exit with its status."""
     try:
+        _stand_in_for_closed_streams()
         status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -33,11 +37,34 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
+    import click
+
     from netlab.cli.commands import netlab  # click and its classes: here, so that Ctrl-C meanwhile is caught too
 
     with netlab.make_context("netlab", list(arguments)) as context:  # `netlab.main` would turn EPIPE into status 1
-        result = netlab.invoke(context)
+        try:
+            result = netlab.invoke(context)
+        except click.UsageError as error:
+            name = context.invoked_subcommand
+            if error.ctx is None and name is not None and (command := netlab.get_command(context, name)) is not None:
+                error.ctx = click.Context(command, parent=context, info_name=name)  # click's parser knows no context
+            raise
     return result if isinstance(result, int) else 0
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Where a standard stream is closed (`netlab ... >&-`), what is written to it goes nowhere, and nothing is read.
+
+    Else Python has None for it, and the next file or socket that is opened has its number.
+    """
+    if sys.stdin is not None and sys.stdout is not None and sys.stderr is not None:
+        return
+    while (file := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest number that is free
+        os.set_inheritable(file, True)
+    os.close(file)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _tell(error: Exception) -> int:
@@ -64,7 +91,8 @@ def _tell(error: Exception) -> int:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     else:
         text = f"a fault of netlab: {type(error).__name__}: {error} (NETLAB_TRACEBACK=1 shows where)"
-    tell(who, text=printable(text))
+    text = printable(text)
+    tell(who, text=text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 4 :]}")
     return status
 
 

@@ -112,6 +112,32 @@ def test_a_failure_is_told_in_one_line(netlab, arguments, said):
     assert text.count("\n") == 1
 
 
+def test_an_error_of_the_parser_names_the_command(netlab):
+    done = netlab("tcp-chat", "--name")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        b"netlab tcp-chat: error: option '--name' requires an argument (netlab tcp-chat --help"
+    )
+
+
+def test_an_error_does_not_repeat_a_very_long_word(netlab):
+    done = netlab("tcp-chat", "join", "--name", "x" * 100_000)
+    assert done.returncode == 2
+    assert len(done.stderr) < 1000
+    assert b"letters, digits" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["tcp-chat", "join", "--port", "1"], 1)])
+def test_started_with_closed_streams(closed, arguments, status):
+    redirections = " ".join(f"{number}>&-" for number in closed)
+    command = ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, "-m", "netlab", *arguments]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == status
+    assert b"fault" not in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def test_what_an_error_quotes_is_escaped(netlab):
     done = netlab("\x1b[2Jx\u202e")
     assert done.returncode == 2
