@@ -88,6 +88,11 @@ def check_hosting(hosts: list[str], token: str, *, insecure: bool) -> str:
     return token
 
 
+def made_token(token: str) -> str:
+    """What is told of a token that was made just now."""
+    return f"the token is {token}: clients say --token, or NETLAB_TOKEN in the environment"
+
+
 class TokenText(TextType):
     """A token, or `auto`."""
 

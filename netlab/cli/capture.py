@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netlab.capture.limits import MAX_FILE
+from netlab.cli.running import ASKING_TO_END, exit_status, in_foreground
 from netlab.packets.text import printable
 from netlab.units import format_size
 
@@ -81,37 +81,20 @@ def _signals(capture: LiveCapture) -> Iterator[None]:
     def interrupted(number: int, frame: FrameType | None) -> None:
         if capture.way is None:
             raise KeyboardInterrupt
-        if not _in_foreground():  # else the terminal has given it to COMMAND as well
+        if not in_foreground():  # else the terminal has given it to COMMAND as well
             capture.signal(number)
 
     def asked_to_end(number: int, frame: FrameType | None) -> None:
         if capture.way is None:
-            raise SystemExit(128 + number)
+            raise SystemExit(exit_status(number))
         capture.stop()
 
-    handlers = {signal.SIGINT: interrupted, signal.SIGTERM: asked_to_end}
-    if hasattr(signal, "SIGHUP"):
-        handlers[signal.SIGHUP] = asked_to_end
     before = {}
-    for number, handler in handlers.items():
+    for number in ASKING_TO_END:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup: it stays ignored, for COMMAND too
-            before[number] = signal.signal(number, handler)
+            before[number] = signal.signal(number, interrupted if number == signal.SIGINT else asked_to_end)
     try:
         yield
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
-
-
-def _in_foreground() -> bool:
-    """Whether the terminal, if there is one, counts this process among those that its keys interrupt."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)

@@ -14,10 +14,19 @@ import click
 import msgspec
 
 from netlab.chat.names import canonical
-from netlab.cli.access import AUTO, Command, TextType, check_hosting, is_ipv6, is_loopback, token_option
+from netlab.cli.access import (
+    AUTO,
+    Command,
+    TextType,
+    check_hosting,
+    is_ipv6,
+    is_loopback,
+    made_token,
+    token_option,
+)
 from netlab.cli.commands import suggestion
 from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
-from netlab.cli.running import exit_status, run
+from netlab.cli.running import before, run
 from netlab.cli.talk import piped
 from netlab.cli.talk.conversation import Conversation
 from netlab.cli.talk.entering import Server, join_or_host, tls_for_client
@@ -206,14 +215,7 @@ def check(options: Options) -> None:
 async def converse(options: Options, stop: asyncio.Future[int]) -> int:
     """Enter the chat and stay until the end; the exit status comes back."""
     async with contextlib.AsyncExitStack() as stack:
-        entering = asyncio.create_task(enter(options, stack))
-        any_of: list[asyncio.Future[Any]] = [entering, stop]
-        await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
-        if not entering.done():
-            entering.cancel()
-            await asyncio.wait([entering])
-            return exit_status(stop.result())
-        return await stay(options, entering.result(), stop)
+        return await stay(options, await before(stop, enter(options, stack)), stop)
 
 
 async def enter(options: Options, stack: contextlib.AsyncExitStack) -> Chat:
@@ -235,7 +237,7 @@ async def enter(options: Options, stack: contextlib.AsyncExitStack) -> Chat:
     def tell(text: str) -> None:
         options.tell(text)
         if options.token == AUTO:
-            options.tell(f"the token is {token}: clients say --token, or NETLAB_TOKEN in the environment")
+            options.tell(made_token(token))
 
     try:
         return await join_or_host(stack, server, options.name, may_host=options.may_host, tell=tell)

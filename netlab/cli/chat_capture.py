@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netlab.capture.live import LiveCapture, Relay
-from netlab.cli.access import AUTO, check_hosting
+from netlab.cli.access import AUTO, check_hosting, made_token
 from netlab.cli.chat import Options
 from netlab.cli.hosting import raise_open_files
-from netlab.cli.running import exit_status, run
+from netlab.cli.running import before, in_foreground, run
 from netlab.cli.talk.entering import tls_for_client
 from netlab.errors import ConnectionEnded, Refused
 from netlab.packets.text import printable
@@ -54,7 +54,7 @@ async def _captured_server(options: Options, file: Path, stop: asyncio.Future[in
         *_files(("--tls-cert", options.tls_cert), ("--tls-key", options.tls_key)),
     ]
     if options.token == AUTO:
-        options.tell(f"the token is {token}: clients say --token, or NETLAB_TOKEN in the environment")
+        options.tell(made_token(token))
     return await _run_child(options, file, stop, arguments, token, port, relay)
 
 
@@ -63,14 +63,12 @@ async def _captured_client(options: Options, file: Path, stop: asyncio.Future[in
     if options.may_host:
         token = check_hosting([options.host], options.token, insecure=options.insecure)
     async with contextlib.AsyncExitStack() as stack:
-        if options.may_host and not await _somebody_listens(options, token, stop):
+        if options.may_host and not await before(stop, _somebody_listens(options, token)):
             raise_open_files()
             await stack.enter_async_context(serve(str(options.address), token=token))
             options.tell(f"nobody listens at {options.address}: hosting the chat there, until you leave")
             if options.token == AUTO:
-                options.tell(f"the token is {token}: clients say --token, or NETLAB_TOKEN in the environment")
-        if stop.done():
-            return exit_status(stop.result())
+                options.tell(made_token(token))
         arguments = ["join", f"--room={options.room}", *_files(("--tls-ca", options.tls_ca))]
         if options.name is not None:
             arguments.append(f"--name={options.name}")
@@ -80,27 +78,16 @@ async def _captured_client(options: Options, file: Path, stop: asyncio.Future[in
         return await _run_child(options, file, stop, arguments, token, options.port, relay)
 
 
-async def _somebody_listens(options: Options, token: str, stop: asyncio.Future[int]) -> bool:
+async def _somebody_listens(options: Options, token: str) -> bool:
     """Ask once, without a name. Whoever refuses this listens too."""
-
-    async def ask() -> bool:
-        tls = tls_for_client(options.tls_ca) if options.tls else None
-        try:
-            async with connect(str(options.address), token=token, tls=tls, reconnect=False):
-                return True
-        except Refused:
+    tls = tls_for_client(options.tls_ca) if options.tls else None
+    try:
+        async with connect(str(options.address), token=token, tls=tls, reconnect=False):
             return True
-        except ConnectionEnded:
-            return False
-
-    asking = asyncio.create_task(ask())
-    any_of: list[asyncio.Future[Any]] = [asking, stop]
-    await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
-    if not asking.done():
-        asking.cancel()
-        await asyncio.wait([asking])
+    except Refused:
         return True
-    return asking.result()
+    except ConnectionEnded:
+        return False
 
 
 async def _run_child(
@@ -119,7 +106,7 @@ async def _run_child(
     await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         number = stop.result()
-        if number != signal.SIGINT or not _in_foreground():  # else the terminal has given it to the child as well
+        if number != signal.SIGINT or not in_foreground():  # else the terminal has given it to the child as well
             capture.signal(number)
     result = await waiting
     options.tell(f"{result.packets} packets -> {printable(', '.join(str(path) for path in result.files))}")
@@ -142,17 +129,3 @@ def _free_port(options: Options) -> int:
     with socket.socket(family, kind) as probe:
         probe.bind((options.host, 0))
         return int(probe.getsockname()[1])
-
-
-def _in_foreground() -> bool:
-    """Whether the terminal, if there is one, sends what its keys say to this process and its children."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from typing import Any
 
 import click
 
-from netlab.cli.running import exit_status, run
+from netlab.cli.running import before, run
 from netlab.conformance.evidence import FULL, QUICK, Row
 from netlab.conformance.subject import SUBJECTS
 from netlab.conformance.suite import EXPERIMENTS, run_suite
@@ -63,18 +62,10 @@ def command(
 
     async def body(stop: asyncio.Future[int]) -> int:
         click.echo(f"{mode} run, --seed {number}, of {', '.join(specs)}", err=True)
-        suite = asyncio.create_task(
-            run_suite(
-                specs, FULL if full else QUICK, str(number), only=only, say=lambda line: click.echo(line, err=True)
-            )
+        suite = run_suite(
+            specs, FULL if full else QUICK, str(number), only=only, say=lambda line: click.echo(line, err=True)
         )
-        any_of: list[asyncio.Future[Any]] = [suite, stop]
-        await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
-        if not suite.done():
-            suite.cancel()
-            await asyncio.wait([suite])
-            return exit_status(stop.result())
-        rows = suite.result()
+        rows = await before(stop, suite)
         _show(rows, mode, number, as_json=as_json, markdown=markdown)
         return 0 if rows and all(row.good for row in rows) else 1
 

@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from netlab.chat.limits import ChatLimits
+from netlab.cli.access import made_token
 from netlab.cli.running import exit_status
 from netlab.errors import NetlabError
 from netlab.packets.limits import ReassemblyLimits
@@ -74,7 +75,7 @@ def announce(urls: list[str], hosting: Hosting) -> None:
     for url in urls:
         print(f"listening at {url}", flush=True)
     if hosting.made:
-        print(f"the token is {hosting.token}: clients say --token, or NETLAB_TOKEN in the environment", file=sys.stderr)
+        print(made_token(hosting.token), file=sys.stderr)
     print("Ctrl-C ends it", file=sys.stderr, flush=True)
 
 

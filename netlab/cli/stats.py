@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from typing import Any
 
 import click
 
 from netlab.cli.access import token_option
 from netlab.cli.counters import flat, table
-from netlab.cli.running import exit_status, run
+from netlab.cli.running import before, run
 from netlab.cli.talk.entering import tls_for_client
 from netlab.transports import connect
 
@@ -29,14 +30,7 @@ def command(url: str, token: str | None, tls_ca: str | None, as_json: bool) -> i
     tls = tls_for_client(tls_ca) if tls_ca else None
 
     async def ask(stop: asyncio.Future[int]) -> int:
-        asking = asyncio.create_task(_ask(url, token or "", tls))
-        any_of: list[asyncio.Future[Any]] = [asking, stop]
-        await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
-        if not asking.done():
-            asking.cancel()
-            await asyncio.wait([asking])
-            return exit_status(stop.result())
-        counters = asking.result()
+        counters = await before(stop, _ask(url, token or "", tls))
         if as_json:
             print(json.dumps(counters, ensure_ascii=True))
         else:
@@ -46,6 +40,6 @@ def command(url: str, token: str | None, tls_ca: str | None, as_json: bool) -> i
     return run(ask)
 
 
-async def _ask(url: str, token: str, tls: Any) -> dict[str, Any]:
+async def _ask(url: str, token: str, tls: ssl.SSLContext | None) -> dict[str, Any]:
     async with connect(url, token=token, tls=tls, reconnect=False) as chat:
         return await chat.stats()
