@@ -19,7 +19,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from typing import IO, Any, TypeAlias
 import msgspec
 
 from netlab.capture import obstacles, orders, recording
+from netlab.capture.interpreter import fresh_interpreter
 from netlab.capture.limits import MAX_FILE, SENSOR_PATIENCE
 from netlab.capture.namespace import StepFailed, Way, kill_all_in, network_of
 from netlab.capture.relay import Address, MakeSocket, Relay, RelayThread
@@ -48,10 +48,6 @@ __all__ = [
 ]
 
 _Stream: TypeAlias = int | IO[Any] | None
-
-# A fresh interpreter, told where our modules are: -I so that neither the working directory nor PYTHON* variables, which
-# are COMMAND's, have a say in what it imports.
-_SENSOR = "import sys; sys.path[:] = {path!r}; from netlab.capture.sensor import main; main(sys.argv[1:])"
 
 _INTERRUPTING = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM) if os.name == "posix" else ()
 
@@ -184,10 +180,11 @@ class LiveCapture:
         """Wait for COMMAND, write what is left, and say what it came to.
 
         Raises:
-            CaptureError: the capturing process was killed. COMMAND died with it, and the file ends with its last whole
-                record.
+            CaptureError: the capturing process was killed: COMMAND died with it, and the file ends with its last whole
+                record. Or nothing was started.
         """
-        assert self.way is not None, "start() comes first"
+        if self.way is None:
+            raise CaptureError("nothing was started: start() comes before wait()")
         status = 0
         try:
             while True:
@@ -253,7 +250,6 @@ class LiveCapture:
     def _spawn(self, way: Way) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        code = _SENSOR.format(path=[os.path.abspath(entry) for entry in sys.path])
         numbers = (theirs.fileno(), answering.fileno())
         arguments = [str(numbers[0]), str(numbers[1]), str(way), str(self._max_file), *self._command]
         self._line, self._sockets = ours, asking
@@ -261,7 +257,7 @@ class LiveCapture:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTING)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", code, *arguments],
+                [*fresh_interpreter("netlab.capture.sensor"), *arguments],
                 pass_fds=numbers,
                 env=None if self._env is None else dict(self._env),
                 cwd=self._cwd,

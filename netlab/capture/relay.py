@@ -21,6 +21,7 @@ import msgspec
 
 from netlab.capture.limits import RELAY_BUFFER, RELAY_CHUNK, RELAY_DATAGRAM, RELAY_FLUSH, RELAY_UDP_PEERS
 from netlab.errors import CaptureError
+from netlab.packets.endpoint import format_host_port
 from netlab.units import S
 
 Address: TypeAlias = tuple[str, int]
@@ -107,7 +108,7 @@ class RelayThread:
             family, address = (await _resolve(relay.listen, kind))[0]
             listener = listens(family, kind)
         except OSError as error:
-            raise CaptureError(f"relay: {_spell(relay.listen)}: {error.strerror or error}") from None
+            raise CaptureError(f"relay: {format_host_port(*relay.listen)}: {error.strerror or error}") from None
         try:
             listener.setblocking(False)
             if relay.proto == "udp":
@@ -123,7 +124,7 @@ class RelayThread:
         except OSError as error:
             listener.close()
             at = relay.to if isinstance(error, socket.gaierror) else relay.listen
-            raise CaptureError(f"relay: {_spell(at)}: {error.strerror or error}") from None
+            raise CaptureError(f"relay: {format_host_port(*at)}: {error.strerror or error}") from None
         host, port = listener.getsockname()[:2]
         return host, port
 
@@ -237,11 +238,6 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     writer.transport.abort()
-
-
-def _spell(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class _Datagrams:

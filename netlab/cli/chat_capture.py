@@ -11,10 +11,10 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
+from netlab.capture.interpreter import fresh_interpreter
 from netlab.capture.live import LiveCapture, Relay
 from netlab.cli.access import AUTO, check_hosting, made_token
 from netlab.cli.chat import Options
@@ -25,10 +25,6 @@ from netlab.errors import ConnectionEnded, Refused
 from netlab.packets.text import printable
 from netlab.transports import connect, serve
 from netlab.transports.url import DEFAULT_HOST, Address
-
-# A fresh interpreter with this one's modules, wherever it is started from.
-_CHILD = "import sys; sys.path[:] = {path!r}; from netlab.cli import main; main(sys.argv[1:])"
-_INTERPRETER = [sys.executable, "-I", "-c", _CHILD.format(path=[os.path.abspath(entry) for entry in sys.path])]
 
 
 def captured(options: Options, file: Path) -> int:
@@ -93,7 +89,13 @@ async def _somebody_listens(options: Options, token: str) -> bool:
 async def _run_child(
     options: Options, file: Path, stop: asyncio.Future[int], arguments: list[str], token: str, port: int, relay: Relay
 ) -> int:
-    child = [*_INTERPRETER, f"{options.transport}-chat", *arguments, f"--host={DEFAULT_HOST}", f"--port={port}"]
+    child = [
+        *fresh_interpreter("netlab.cli"),
+        f"{options.transport}-chat",
+        *arguments,
+        f"--host={DEFAULT_HOST}",
+        f"--port={port}",
+    ]
     child += ["--json"] if options.as_json else []
     environment = {key: value for key, value in os.environ.items() if key != "NETLAB_TOKEN"}
     environment |= {"NETLAB_TOKEN": token} if token else {}  # not an argument: those are shown to every user

@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,11 @@ NOTABLE = {
     "netlab packet": {"type": "type", "payload length": "length", "session token": "token"},
     "chat event": {"JSON text": ""},
 }
-"""By protocol: the fields that the table of one message shows, and their short names; `netlab layers` shows all."""
+"""By protocol: the fields that are shown of one message, and their short names; `netlab layers` shows all."""
+
+
+WIDE = 100
+"""Columns from which on a packet's direction is told in words."""
 
 
 def escape(text: str) -> str:
@@ -41,6 +46,12 @@ def escape(text: str) -> str:
     from rich.markup import escape as escape_markup
 
     return escape_markup(text)
+
+
+def _prose(console: Console, text: str, *, indent: str = "  ", style: str = "dim") -> None:
+    """A paragraph, as wide as the terminal."""
+    filled = textwrap.fill(text, console.width, initial_indent="  ", subsequent_indent=indent)
+    console.print(escape(filled), style=style, soft_wrap=True)
 
 
 @click.command()
@@ -85,7 +96,7 @@ def _tell_chat(console: Console, episodes: list[Episode]) -> None:
     played = episodes[0].played
     for line in played.lines:
         to = f"{line.speaker} to {line.to} alone" if line.private else f"{line.speaker} in {line.to}"
-        text = line.text if len(line.text) < 80 else f"{line.text[:54]} ... ({len(line.text.encode()):,} bytes)"
+        text = line.text if len(line.text) < 80 else f"{line.text[:39]} ... ({len(line.text.encode()):,} bytes)"
         console.print(f"  [bold]{to}:[/bold] {escape(printable(text))}")
     for episode in episodes:
         heard = sum(len(line.heard_by) for line in episode.played.lines)
@@ -128,11 +139,13 @@ def _tell_packets(console: Console, traffics: list[Traffic]) -> None:
     shares = [f"{1 - t.layers['text'] / total:.1%}" for t, total in zip(traffics, totals, strict=True)]
     table.add_row("headers and events around the text", *shares)
     console.print(table)
-    console.print(
-        "\n  Only TCP opens and closes: SYN, SYN+ACK, ACK, and a FIN each way; and its segments are acknowledged.\n"
-        "  UDP has no such thing: the cookie, the token and the repeated hello are netlab's, in the payload.\n",
-        style="dim",
+    console.print()
+    _prose(
+        console,
+        "Only TCP opens and closes: SYN, SYN+ACK, ACK, and a FIN each way; and its segments are acknowledged. "
+        "UDP has no such thing: the cookie, the token and the repeated hello are netlab's, in the payload.",
     )
+    console.print()
 
 
 def _tell_beginnings(console: Console, captures: list[Capture]) -> None:
@@ -141,24 +154,28 @@ def _tell_beginnings(console: Console, captures: list[Capture]) -> None:
 
     console.rule("[bold]2. How each begins[/bold]", align="left")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 2))
+    wide = console.width >= WIDE
     for title in ("TCP", "UDP"):
         table.add_column(f"first packets over {title}", overflow="fold")
     beginnings = [
-        [_one_line(packet.summary) for packet in itertools.islice(capture, BEGINNING)] for capture in captures
+        [_one_line(packet.summary, wide) for packet in itertools.islice(capture, BEGINNING)] for capture in captures
     ]
     for row in itertools.zip_longest(*beginnings, fillvalue=""):
         table.add_row(*row)
     console.print(table)
-    console.print(
-        "\n  SYN, SYN+ACK, ACK: TCP agrees on a connection before anything is said. UDP just sends; that the server\n"
-        "  asks for a cookie before it believes an address is netlab's doing, in the payload.\n",
-        style="dim",
+    console.print()
+    key = "" if wide else "-> goes to the server, <- comes from it. "
+    _prose(
+        console,
+        f"{key}SYN, SYN+ACK, ACK: TCP agrees on a connection before anything is said. UDP just sends; that the server "
+        "asks for a cookie before it believes an address is netlab's doing, in the payload.",
     )
+    console.print()
 
 
-def _one_line(summary: Summary) -> str:
+def _one_line(summary: Summary, wide: bool) -> str:
     to_server = summary.destination_port in DEFAULT_PORTS.values()
-    arrow = "client -> server" if to_server else "server -> client"
+    arrow = ("client -> server" if to_server else "server -> client") if wide else ("->" if to_server else "<-")
     said = ", ".join(" ".join(filter(None, (part.type, part.event))) for part in summary.netlab)
     return escape(printable(f"{summary.number:>2} {arrow}  {summary.flags or ''} {said}".rstrip()))
 
@@ -172,28 +189,31 @@ def _tell_message(console: Console, captures: list[Capture], traffics: list[Traf
             continue  # over UDP it may be lost
         packet = capture.packet(traffic.greeting)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-        for title in ("layer", "OSI", "TCP/IP", "bytes", "header", "some of its fields"):
+        notable = []
+        for title in ("layer", "OSI", "TCP/IP", "bytes", "header"):
             table.add_column(title, overflow="fold", justify="right" if title == "header" else "left")
         for layer in packet.layers:
             pdu = layer.protocol if layer.protocol.endswith(layer.pdu) else f"{layer.protocol} {layer.pdu}"
             mark = "*" if layer.contested else ""
             names = NOTABLE.get(layer.protocol, {})
             fields = (f"{names[field.name]} {field.shown}".strip() for field in layer.fields if field.name in names)
+            notable.append((pdu, printable(", ".join(fields))))
             table.add_row(
                 f"[bold]{pdu}[/bold]",
                 f"{layer.osi}{mark}",
                 f"{layer.tcp_ip}",
                 f"{layer.start}-{layer.end - 1}",
                 f"{layer.header_len} B" if layer.header_len else "-",
-                escape(printable(", ".join(fields))),
             )
         sums = packet.sums
         console.print(f"\n  [bold]{name}[/bold], packet {traffic.greeting}: {len(packet.record.data)} bytes")
         console.print(table)
+        for pdu, shown in notable:
+            _prose(console, f"{pdu}: {shown}", indent="    ", style="")
         console.print(f"  {sums.header} bytes of header and {sums.envelope} of event around {sums.text} bytes of text")
-    console.print(
-        "\n  * where it stands in the models is contested: netlab layers FILE --packet N says why\n", style="dim"
-    )
+    console.print()
+    _prose(console, "* where it stands in the models is contested: netlab layers FILE --packet N says why")
+    console.print()
 
 
 def _tell_long_message(console: Console, traffics: list[Traffic]) -> None:
@@ -203,15 +223,20 @@ def _tell_long_message(console: Console, traffics: list[Traffic]) -> None:
         if not pieces:
             continue
         frames = len({frame for piece in pieces for frame in piece.frames})
-        console.print(
-            f"  over {name}: cut into {pieces[0].count} netlab packets of at most {pieces[0].size:,} bytes, in "
-            f"{frames} captured packets; put together again byte for byte"
+        _prose(
+            console,
+            f"over {name}: cut into {pieces[0].count} netlab packets of at most {pieces[0].size:,} bytes, in "
+            f"{frames} captured packets; put together again byte for byte",
+            indent="    ",
+            style="",
         )
-    console.print(
-        "\n  Over UDP each piece is a datagram of at most 1200 bytes, so that IP need not cut it; lose one, and the\n"
-        "  message is lost. Over TCP the kernel cuts the stream where it likes: on loopback up to 64 KiB at once.\n",
-        style="dim",
+    console.print()
+    _prose(
+        console,
+        "Over UDP each piece is a datagram of at most 1200 bytes, so that IP need not cut it; lose one, and the "
+        "message is lost. Over TCP the kernel cuts the stream where it likes: on loopback up to 64 KiB at once.",
     )
+    console.print()
 
 
 def _tell_what_next(console: Console, episodes: list[Episode]) -> None:
@@ -229,5 +254,7 @@ def _tell_what_next(console: Console, episodes: list[Episode]) -> None:
     )
     console.print()
     width = max(len(step) for step, _ in steps)
+    beside = width + max(len(why) for _, why in steps) + 4 <= console.width
     for step, why in steps:
-        console.print(f"  [bold]{step:{width}}[/bold]  {why}", soft_wrap=True)
+        shown = f"  [bold]{step:{width}}[/bold]  {why}" if beside else f"  [bold]{step}[/bold]\n      {why}"
+        console.print(shown, soft_wrap=True)

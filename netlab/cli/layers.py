@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netlab.packets.endpoint import format_host_port
 from netlab.packets.text import printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def _list(capture: Capture) -> None:
 
 def _line(summary: Summary, began: int, several: bool) -> str:
     time = "-" if summary.time_ns is None else f"{(summary.time_ns - began) / 1e9:.6f}"
-    between = f"{_end(summary.source, summary.source_port)} > {_end(summary.destination, summary.destination_port)}"
+    ends = ((summary.source, summary.source_port), (summary.destination, summary.destination_port))
+    between = " > ".join(host if port is None else format_host_port(host, port) for host, port in ends)
     words = [f"{summary.number:>5} {time:>10}"]
     if several:
         words.append(summary.interface)
@@ -75,12 +77,6 @@ def _line(summary: Summary, began: int, several: bool) -> str:
     if summary.comment:
         words.append(f"# {summary.comment}")
     return " ".join(words).rstrip()
-
-
-def _end(address: str, port: int | None) -> str:
-    if port is None:
-        return address
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _say_all_json(capture: Capture) -> None:
