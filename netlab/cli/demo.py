@@ -244,7 +244,10 @@ def _tell_what_next(console: Console, episodes: list[Episode]) -> None:
     tcp, udp = (episode.capture for episode in episodes)
     for file in (tcp, udp):
         console.print(f"  {file}", soft_wrap=True)
-    netlab = "netlab" if shutil.which("netlab") else os.path.relpath(sys.argv[0])
+    by_path = os.path.relpath(sys.argv[0])
+    if os.path.basename(by_path) == "__main__.py":  # `python -m netlab`
+        by_path = f"{os.path.relpath(sys.executable)} -m netlab"
+    netlab = "netlab" if shutil.which("netlab") else by_path
     steps = (
         (f"{netlab} layers {tcp}", "every packet on a line"),
         (f"{netlab} layers {udp} --packet 1", "one packet, byte by byte"),
