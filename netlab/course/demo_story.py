@@ -51,6 +51,7 @@ class Traffic(msgspec.Struct, kw_only=True):
             (netlab's hello, cookie and ack), `chat`.
         layers: bytes by layer, from the outside in; the last is what people wrote.
         payload: bytes that TCP or UDP carried.
+        repeated: of these, bytes that TCP sent again; by layer they are TCP's, and are read once.
         packets: netlab packets in them.
         greeting: number of the first frame with the demo's greeting.
         largest: the cut message with the most packets.
@@ -60,6 +61,7 @@ class Traffic(msgspec.Struct, kw_only=True):
     purposes: Counter[str] = msgspec.field(default_factory=Counter)
     layers: Counter[str] = msgspec.field(default_factory=Counter)
     payload: int = 0
+    repeated: int = 0
     packets: int = 0
     greeting: int | None = None
     largest: list[Fragment] = []
@@ -95,6 +97,7 @@ def read_traffic(capture: Path) -> Traffic:
     """
     traffic = Traffic()
     streams: dict[tuple[Any, ...], tuple[bytes, tuple[int, ...]]] = {}  # what began and did not end, and its frames
+    nexts: dict[tuple[Any, ...], int] = {}  # the sequence number behind all that was seen
     box = Reassembler(DATAGRAM_LIMITS)
     fragments: dict[tuple[Any, int], list[Fragment]] = {}
     for record in read_records(capture.read_bytes()):
@@ -105,7 +108,10 @@ def read_traffic(capture: Path) -> Traffic:
         if ip.protocol == tcp.PROTOCOL:
             segment = tcp.decode(ip.payload, ip.source, ip.destination, verify=False)
             flow = (ip.source, segment.source_port, ip.destination, segment.destination_port)
-            payload, purpose = segment.payload, _purpose(segment)
+            purpose = _purpose(segment)
+            payload, nexts[flow] = _unseen(segment, nexts.get(flow))
+            traffic.payload += len(segment.payload)
+            traffic.repeated += len(segment.payload) - len(payload)
             traffic.layers["TCP"] += len(ip.payload) - len(payload)
             begun, frames = streams.pop(flow, (b"", ()))
             frames = (*frames, record.number)
@@ -116,6 +122,7 @@ def read_traffic(capture: Path) -> Traffic:
             datagram = udp.decode(ip.payload, ip.source, ip.destination, verify=False)
             flow = (ip.source, datagram.source_port, ip.destination, datagram.destination_port)
             payload = datagram.payload
+            traffic.payload += len(payload)
             traffic.layers["UDP"] += udp.HEADER_LEN
             packets, rest = _packets(payload)
             frames = (record.number,)
@@ -123,7 +130,6 @@ def read_traffic(capture: Path) -> Traffic:
                 raise DecodeError("a datagram ends within a packet", rule="netlab packet", field="payload", offset=0)
             purpose = "chat" if packets[0].type not in _HANDSHAKE else "handshake"
         traffic.purposes[purpose] += 1
-        traffic.payload += len(payload)
         if traffic.greeting is None and b"Can everybody hear me?" in payload:
             traffic.greeting = record.number
         for packet in packets:
@@ -139,6 +145,20 @@ def read_traffic(capture: Path) -> Traffic:
 
 
 _HANDSHAKE = (PacketType.HELLO, PacketType.COOKIE, PacketType.ACK)
+
+
+def _unseen(segment: tcp.TcpSegment, expected: int | None) -> tuple[bytes, int]:
+    """What a segment carries beyond the sequence number `expected` next in its direction (None at the beginning), and
+    the number that is expected then. On loopback nothing overtakes: what is not new was sent before."""
+    begins = segment.sequence_number + (tcp.TcpFlags.SYN in segment.flags)  # RFC 9293 §3.4: a SYN has a number
+    ends = begins + len(segment.payload) + (tcp.TcpFlags.FIN in segment.flags)  # and so has a FIN
+    seen = 0 if expected is None else (expected - begins) % 2**32
+    if seen >= 2**31:  # it begins beyond what was seen
+        seen = 0
+    behind = ends % 2**32
+    if expected is not None and (behind - expected) % 2**32 >= 2**31:
+        behind = expected
+    return segment.payload[seen:], behind
 
 
 def _purpose(segment: tcp.TcpSegment) -> str:
