@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netlab.capture.limits import MAX_FILE
+from netlab.cli.argument_types import File
 from netlab.cli.running import ASKING_TO_END, exit_status, in_foreground
 from netlab.packets.text import printable
 from netlab.units import format_size
@@ -37,7 +38,7 @@ _WAYS = {
     "-o",
     "--output",
     "file",
-    type=click.Path(path_type=Path),
+    type=File(),
     required=True,
     metavar="FILE",
     help=f"The pcapng file to write; from {format_size(MAX_FILE)} on it is continued in NAME.2.pcapng and so on.",

@@ -24,6 +24,7 @@ from netlab.cli.access import (
     made_token,
     token_option,
 )
+from netlab.cli.argument_types import PORT, File
 from netlab.cli.commands import suggestion
 from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
 from netlab.cli.running import before, run
@@ -119,7 +120,7 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
         it sent, and leaves.
 
         \b
-        Lines of output (words, then a text to the end of the line; docs/chat-lines.md tells all):
+        Lines of output (docs/chat-lines.md tells all):
           message ROOM NUMBER NAME TEXT         private NAME TEXT
           joined ROOM NUMBER NAME               left ROOM NUMBER NAME left|quit|lost
           gap ROOM FROM TO                      missing ROOM FROM TO
@@ -136,7 +137,7 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
     @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Where the chat is, or is to be hosted.")
     @click.option(
         "--port",
-        type=click.IntRange(0, 65535),
+        type=PORT,
         default=DEFAULT_PORTS[transport],
         show_default=True,
         metavar="PORT",
@@ -144,7 +145,7 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
     )
     @click.option(
         "--capture",
-        type=click.Path(path_type=Path),
+        type=File(),
         metavar="FILE",
         help="Capture this end's own packets into a pcapng FILE, without root where the system allows it.",
     )

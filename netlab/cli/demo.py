@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netlab.cli.argument_types import File
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.text import printable
 
@@ -57,7 +58,8 @@ def _prose(console: Console, text: str, *, indent: str = "  ", style: str = "dim
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=File(),
+    metavar="FOLDER",
     default=Path("netlab-demo"),
     show_default=True,
     help="Folder for the two captures; those of an earlier demo are replaced.",

@@ -35,7 +35,11 @@ NAMES = sorted({name for experiments in EXPERIMENTS.values() for name in experim
 @click.option("--full", is_flag=True, help="10,000 messages, 200 cuts, a million damaged packets: some minutes.")
 @click.option("--seed", type=int, help="Of the bad network's dice and of the texts; shown, and drawn if not given.")
 @click.option(
-    "--only", multiple=True, type=click.Choice(NAMES), help="This experiment alone (may be given several times)."
+    "--only",
+    multiple=True,
+    type=click.Choice(NAMES),
+    metavar="EXPERIMENT",
+    help=f"This experiment alone (may be given several times): {', '.join(NAMES)}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The rows with their figures as one line of JSON.")
 @click.option("--markdown", "markdown", is_flag=True, help="The table as the README shows it.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netlab.cli.argument_types import File, Number
 from netlab.packets.endpoint import format_host_port
 from netlab.packets.text import printable
 
@@ -20,8 +21,8 @@ _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
 
 
 @click.command("layers")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("-p", "--packet", "number", type=click.IntRange(min=1), metavar="N", help="Take packet N apart.")
+@click.argument("file", type=File(), metavar="FILE")
+@click.option("-p", "--packet", "number", type=Number("packet number", 1), metavar="N", help="Take packet N apart.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
 def command(file: Path, number: int | None, as_json: bool) -> None:
     """The packets of FILE (pcap or pcapng), one a line: number, time, addresses, protocol, flags, length, and what

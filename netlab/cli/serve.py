@@ -9,13 +9,12 @@ import click
 import msgspec
 
 from netlab.cli.access import AUTO, check_hosting, token_option
+from netlab.cli.argument_types import PORT
 from netlab.cli.hosting import Hosting, host, tls_for_server
 from netlab.cli.limit_options import chat_limits, limit_options, reassembly_limits
 from netlab.cli.running import fast_loop, run
 from netlab.transports import BadUrl
 from netlab.transports.url import DEFAULT_HOST, Address, parse_host_port
-
-Listen = click.IntRange(0, 65535)
 
 
 @click.command(
@@ -26,7 +25,7 @@ Listen = click.IntRange(0, 65535)
 @click.option("--udp", "udp", multiple=True, metavar="HOST:PORT", help="Listen for UDP here; may be said again.")
 @click.option(
     "--port",
-    type=Listen,
+    type=PORT,
     metavar="PORT",
     help="For every HOST without its own; 0 picks a free one. Else 9000 for TCP and 9001 for UDP.",
 )

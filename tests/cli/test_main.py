@@ -43,11 +43,14 @@ def test_help_imports_nothing_heavy():
     assert not loaded & {"scapy", "numpy", "matplotlib", "rich", "prompt_toolkit", "msgspec", "asyncio", "ssl"}
 
 
-@pytest.mark.parametrize("command", ["tcp-chat", "udp-chat", "serve", "stats"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command(netlab, command):
     done = netlab(command, "--help")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.startswith(f"Usage: netlab {command} ".encode())
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].startswith(f"Usage: netlab {command} ")
+    assert max(len(line) for line in lines) <= 80
+    assert "<=" not in done.stdout.decode()  # ranges are told in words
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,13 @@ def test_help_of_a_command(netlab, command):
         (["tcp-chat", "--nane", "x"], "Did you mean '--name'?"),
         (["tcp-chat", "sevre"], "did you mean serve?"),
         (["tcp-chat", "zzz"], "write serve or join"),
-        (["tcp-chat", "--port", "70000"], "70000"),
+        (["tcp-chat", "--port", "70000"], "'70000' is no port: write a whole number, 0 to 65535"),
+        (["serve", "--port", "http"], "'http' is no port"),
+        (["layers", "x.pcap", "--packet", "0"], "'0' is no packet number: write a whole number, 1 or more"),
+        (["layers", ""], "the name is empty"),
+        (["capture", "-o", "", "true"], "the name is empty"),
+        (["tcp-chat", "--capture", ""], "the name is empty"),
+        (["demo", "--out", ""], "the name is empty"),
         (["tcp-chat", "--name", "two words"], "letters, digits"),
         (["tcp-chat", "--host", "127.0.0.1:9000"], "the port goes into --port"),
         (["tcp-chat", "--host", ""], "is no name or address"),
