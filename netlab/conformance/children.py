@@ -1,4 +1,4 @@
-"""The processes of an experiment: started, told what to do, and always reaped.
+"""The processes of an experiment, and the programs it asks afterwards: started, told what to do, and always reaped.
 
 A child ends when its stdin does, so none outlives this process even where that is killed; and since a child has a
 session of its own, Ctrl-C in a terminal reaches this process alone, which then ends its children in order.
@@ -25,6 +25,29 @@ PATIENCE_S = 5.0
 
 class SceneFailed(NetlabError):
     """An experiment could not be carried to its end: a role failed, or did not do in time what it was told."""
+
+
+async def run_program(module: str, *arguments: str) -> bytes:
+    """Run `python -m netlab.conformance.MODULE` to its end; what it wrote to stdout.
+
+    Raises:
+        SceneFailed: it failed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"netlab.conformance.{module}", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise SceneFailed(f"{module} failed: {errors.decode(errors='replace').strip()[-300:]}")
+    return out
 
 
 class Child:

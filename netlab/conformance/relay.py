@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections import Counter
-from typing import Any, Protocol
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,21 +21,7 @@ from netlab.conformance.datagram_path import DatagramPath
 from netlab.conformance.impairment import DatagramFaults, StreamFaults
 from netlab.conformance.stream_path import StreamPath
 
-
-class Path(Protocol):
-    """What the relay does to any path."""
-
-    async def open(self) -> int:
-        """Listen; the port."""
-
-    def move(self, upstream: tuple[str, int]) -> None:
-        """The hub is elsewhere now."""
-
-    def block(self, blocked: bool) -> None:
-        """Nothing passes, or everything does again."""
-
-    def counted(self) -> dict[str, Counter[str]]:
-        """Counters by direction."""
+AnyPath = TypeVar("AnyPath", DatagramPath, StreamPath)
 
 
 class Relay:
@@ -52,6 +37,12 @@ class Relay:
         new = self._paths[path] = kind(_address(upstream), self._rng(path, "up"), self._rng(path, "down"))
         return f"{scheme}://127.0.0.1:{await new.open()}"
 
+    def _of_kind(self, name: str, kind: type[AnyPath]) -> AnyPath:
+        path = self._paths[name]
+        if not isinstance(path, kind):
+            raise TypeError(f"path {name} is a {type(path).__name__}, which has no such faults")
+        return path
+
     def _rng(self, path: str, direction: str) -> random.Random:
         return random.Random(f"{self._seed}/{path}/{direction}")
 
@@ -65,9 +56,7 @@ class Relay:
     ) -> None:
         """From now on, what happens to datagrams towards the hub, and from it."""
         for name in paths:
-            path = self._paths[name]
-            assert isinstance(path, DatagramPath)
-            path.faults = {
+            self._of_kind(name, DatagramPath).faults = {
                 "up": msgspec.convert(up or {}, DatagramFaults),
                 "down": msgspec.convert(down or {}, DatagramFaults),
             }
@@ -75,14 +64,11 @@ class Relay:
     async def stream_faults(self, paths: list[str], faults: dict[str, Any]) -> None:
         """From now on, what happens to connections (but for cuts)."""
         for name in paths:
-            path = self._paths[name]
-            assert isinstance(path, StreamPath)
-            path.faults = msgspec.convert(faults, StreamFaults)
+            self._of_kind(name, StreamPath).faults = msgspec.convert(faults, StreamFaults)
 
     async def cuts(self, path: str, count: int, faults: dict[str, Any]) -> dict[str, int]:
         """Cut connections of a path at random points, so many times; comes back when that is done."""
-        stream = self._paths[path]
-        assert isinstance(stream, StreamPath)
+        stream = self._of_kind(path, StreamPath)
         await stream.cut_times(count, msgspec.convert(faults, StreamFaults))
         return dict(stream.counters)
 
@@ -97,9 +83,9 @@ class Relay:
 
 
 def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    assert parts.port is not None
+    parts = urlsplit(url)  # a subject's scheme is its own, so this is no URL of `netlab.transports`
+    if parts.hostname is None or parts.port is None:
+        raise ValueError(f"{url!r} names no host and port")
     return parts.hostname, parts.port
 
 

@@ -4,7 +4,6 @@ directory."""
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from netlab.conformance.children import Child, Children, SceneFailed
+from netlab.conformance.children import Child, Children, run_program
 from netlab.conformance.compare import Report
 from netlab.conformance.subject import Subject
 
@@ -129,28 +128,7 @@ class Scene:
         """Everybody leaves; another program compares what they wrote."""
         await together(child.ask("leave", OPEN_S) for child in [*self.senders.values(), *self.receivers.values()])
         await self.hub.ask("leave", OPEN_S)
-        return await run_compare(self.directory)
-
-
-async def run_compare(directory: Path) -> Report:
-    """Run the fourth program on the logs of a directory.
-
-    Raises:
-        SceneFailed: it failed.
-    """
-    command = (sys.executable, "-m", "netlab.conformance.compare", str(directory))
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True
-    )
-    try:
-        out, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise SceneFailed(f"the comparison failed: {errors.decode(errors='replace').strip()[-300:]}")
-    return msgspec.json.decode(out, type=Report)
+        return msgspec.json.decode(await run_program("compare", str(self.directory)), type=Report)
 
 
 @asynccontextmanager

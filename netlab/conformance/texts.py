@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import msgspec
 
-from netlab.conformance.children import SceneFailed
+from netlab.conformance.children import run_program
 from netlab.conformance.evidence import BOUNDARY, INTEGRITY, TOO_BIG, Evidence, Ground
 from netlab.conformance.flips import Flips
-from netlab.conformance.scene import scene, together
+from netlab.conformance.scene import scene
 from netlab.units import KIB
 
 EDGES = (0, 1, 1199, 1200, 1201, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1)
@@ -82,7 +81,13 @@ def _words(outcomes: dict[str, int]) -> str:
 
 async def damage(ground: Ground) -> list[Evidence]:
     """Bits flipped on the way: what comes is exact, or does not come."""
-    flips, (wire, wire_ok, figures) = await _both(ground)
+    flipping = asyncio.create_task(_flips(ground))
+    try:
+        wire, wire_ok, figures = await _damaged_wire(ground)
+        flips = await flipping
+    finally:
+        flipping.cancel()
+        await asyncio.gather(flipping, return_exceptions=True)
     return [
         Evidence(
             guarantee=INTEGRITY,
@@ -93,28 +98,8 @@ async def damage(ground: Ground) -> list[Evidence]:
     ]
 
 
-async def _both(ground: Ground) -> tuple[Flips, tuple[str, bool, dict[str, int]]]:
-    decoded, wire = await together([_flips(ground), _damaged_wire(ground)])
-    assert isinstance(decoded, Flips)
-    assert isinstance(wire, tuple)
-    return decoded, wire
-
-
 async def _flips(ground: Ground) -> Flips:
-    arguments = ("--count", str(ground.scale.flips), "--seed", ground.seed)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "netlab.conformance.flips", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise SceneFailed("the decoder did not survive the damaged packets")
+    out = await run_program("flips", "--count", str(ground.scale.flips), "--seed", ground.seed)
     return msgspec.json.decode(out, type=Flips)
 
 
