@@ -181,6 +181,7 @@ class Conversation:
         self._last.pop(room, None)
         if room == self.room:
             self.room = next(iter(self.chat.rooms), None)
+        self._show(self.form.left(room, self.room))
 
     def _room_or_this(self, words: list[str]) -> str:
         if words:

@@ -75,6 +75,9 @@ class Form(Protocol):
     def rooms(self, number: int, rooms: list[dict[str, Any]], mine: list[str]) -> list[Written]:
         """The answer to /rooms."""
 
+    def left(self, room: str, now: str | None) -> list[Written]:
+        """/leave is done: out of that room, and speaking in the other from now on."""
+
     def stats(self, number: int, server: dict[str, Any], client: dict[str, int]) -> list[Written]:
         """The answer to /stats."""
 
@@ -172,6 +175,9 @@ class PlainForm:
             line("room", word(str(row["room"])), row["members"], "in" if row["room"] in mine else "out")
             for row in rooms
         ]
+
+    def left(self, room: str, now: str | None) -> list[Written]:
+        return []
 
     def stats(self, number: int, server: dict[str, Any], client: dict[str, int]) -> list[Written]:
         from netlab.cli.counters import flat

@@ -44,7 +44,7 @@ class HumanForm:
     """Lines for people."""
 
     def here(self, here: Here) -> list[Written]:
-        where = f" at {here.url}: you speak in {printable(here.room)} (/help lists what you can do)"
+        where = f" at {here.url}, in {printable(here.room)} (/help lists the commands)"
         return [Written([("note", "you are "), name_piece(here.name), ("note", where)])]
 
     def happened(self, event: Shown, *, private: bool) -> list[Written]:
@@ -103,6 +103,10 @@ class HumanForm:
             here = ", you are in it" if row["room"] in mine else ""
             lines.append(note(f"{printable(str(row['room']))}: {row['members']} in it{here}"))
         return lines or [note("there are no rooms")]
+
+    def left(self, room: str, now: str | None) -> list[Written]:
+        speaking = f"you speak in {printable(now)}" if now else "you are in no room"
+        return [note(f"you left {printable(room)}: {speaking}")]
 
     def stats(self, number: int, server: dict[str, Any], client: dict[str, int]) -> list[Written]:
         rows = [*flat(server), *(("this end", name, str(count)) for name, count in sorted(client.items()))]

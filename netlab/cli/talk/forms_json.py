@@ -53,6 +53,9 @@ class JsonForm:
     def rooms(self, number: int, rooms: list[dict[str, Any]], mine: list[str]) -> list[Written]:
         return [written("rooms", line=number, rooms=[{**row, "in": row["room"] in mine} for row in rooms])]
 
+    def left(self, room: str, now: str | None) -> list[Written]:
+        return []
+
     def stats(self, number: int, server: dict[str, Any], client: dict[str, int]) -> list[Written]:
         return [written("stats", line=number, server=server, client=dict(sorted(client.items())))]
 
