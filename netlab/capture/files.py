@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,8 @@ def read(path: str | os.PathLike[str]) -> Capture:
     """
     file = Path(path)
     try:
+        if stat.S_ISCHR(os.stat(file).st_mode) or stat.S_ISBLK(os.stat(file).st_mode):
+            raise CaptureError(f"{file} is a device, and no capture file")  # some have no end
         data = file.read_bytes()
     except OSError as error:
         raise CaptureError(f"{file}: {error.strerror}") from None

@@ -21,7 +21,7 @@ from netlab.units import format_size
 if TYPE_CHECKING:
     from netlab.capture.live import LiveCapture
 
-_OWN_NETWORK = "runs in a network of its own: it is captured, and nothing else"
+_OWN_NETWORK = "runs in a network of its own: whom it talks to, it has to start itself"
 _WAYS = {
     "user-namespace": _OWN_NETWORK,
     "network-namespace": _OWN_NETWORK,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import os
 import signal
 import socket
 import ssl
@@ -118,9 +119,11 @@ def tls_for_server(certificate: str | None, key: str | None) -> ssl.SSLContext |
     try:
         return server_tls(certificate, key)
     except ssl.SSLError as error:
-        raise NetlabError(f"{certificate} and {key} are no PEM certificate and its key: {error.reason}") from None
-    except OSError as error:
-        raise NetlabError(f"{certificate}, {key}: {printable(error.strerror or str(error))}") from None
+        reason = f": {error.reason}" if error.reason else ""
+        raise NetlabError(f"{certificate} and {key} are no PEM certificate and its key{reason}") from None
+    except OSError as error:  # which of the two it is, it does not say
+        which = next((file for file in (certificate, key) if not os.access(file, os.R_OK)), f"{certificate}, {key}")
+        raise NetlabError(f"{which}: {printable(error.strerror or str(error))}") from None
 
 
 def raise_open_files() -> None:

@@ -72,6 +72,7 @@ def command(
 
 def _address(scheme: str, text: str, port: int | None) -> Address:
     """Where to listen; `port` counts where the text names none."""
+    text = text.removeprefix(f"{scheme}://")  # as `listening at` tells it
     try:
         address = parse_host_port(text, scheme)
     except BadUrl as error:

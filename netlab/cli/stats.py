@@ -9,15 +9,30 @@ from typing import Any
 
 import click
 
-from netlab.cli.access import token_option
+from netlab.cli.access import TextType, token_option
 from netlab.cli.counters import flat, table
 from netlab.cli.running import before, run
 from netlab.cli.talk.entering import tls_for_client
-from netlab.transports import connect
+from netlab.errors import ConnectionEnded
+from netlab.transports import BadUrl, connect
+from netlab.transports.url import parse_url
+
+
+class Url(TextType):
+    """The URL of a server."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it is written in full."""
+        try:
+            return str(parse_url(str(value)))
+        except BadUrl as error:
+            raise click.UsageError(str(error), ctx) from None
 
 
 @click.command("stats", epilog="Example: netlab stats tcp://127.0.0.1:9000")
-@click.argument("url")
+@click.argument("url", type=Url(), metavar="URL")
 @token_option("What the server asks for.")
 @click.option("--tls-ca", metavar="FILE", help="For tls://: trust this authority (PEM) instead of the system's.")
 @click.option("--json", "as_json", is_flag=True, help="The counters as one line of JSON.")
@@ -41,5 +56,9 @@ def command(url: str, token: str | None, tls_ca: str | None, as_json: bool) -> i
 
 
 async def _ask(url: str, token: str, tls: ssl.SSLContext | None) -> dict[str, Any]:
-    async with connect(url, token=token, tls=tls, reconnect=False) as chat:
-        return await chat.stats()
+    try:
+        async with connect(url, token=token, tls=tls, reconnect=False) as chat:
+            return await chat.stats()
+    except ConnectionEnded as error:
+        said = str(error)
+        raise ConnectionEnded(said if url in said else f"{url}: {said}", clean=False) from None

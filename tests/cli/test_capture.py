@@ -49,7 +49,7 @@ def test_the_commands_streams_are_its_own_and_the_rest_is_on_stderr(netlab, tmp_
     )
     assert (done.returncode, done.stdout) == (0, b"sent\nin\n")
     said = done.stderr.decode().splitlines()
-    assert said[0].endswith("runs in a network of its own: it is captured, and nothing else")
+    assert said[0].endswith("runs in a network of its own: whom it talks to, it has to start itself")
     assert said[1:] == [f"netlab capture: 1 packets, 47 bytes -> {file}"]
     assert payloads(file) == [b"hello"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -112,8 +112,8 @@ def test_hostile_bytes_are_escaped_wherever_they_stand(netlab, file):
         (["."], 1, "Is a directory"),
         (["plain"], 1, "plain: neither pcap nor pcapng"),
         (["three.pcapng", "--packet", "4"], 1, "three.pcapng has no packet 4: they are 1 to 3"),
-        (["three.pcapng", "--packet", "0"], 2, "0 is not in the range"),
-        (["three.pcapng", "--packet", "x"], 2, "'x' is not a valid integer"),
+        (["three.pcapng", "--packet", "0"], 2, "'0' is no packet number"),
+        (["three.pcapng", "--packet", "x"], 2, "'x' is no packet number"),
         ([], 2, "missing argument 'FILE'"),
     ],
 )

@@ -82,6 +82,8 @@ def test_help_of_a_command(netlab, command):
         (["tcp-chat", "--token", ""], "empty"),
         (["udp-chat", "--tls"], "--tls"),
         (["stats"], "URL"),
+        (["stats", "9000"], "such as tcp://127.0.0.1:9000"),
+        (["stats", "http://127.0.0.1"], "does not begin with one of"),
         (["serve", "--limit-message", "5"], "'5' is not a size"),
         (["serve", "--limit-message", "1MiB"], "the most that a message may have"),
         (["serve", "--limit-rooms", "many"], "whole number"),
@@ -104,8 +106,11 @@ def test_a_wrong_command_line_is_told_in_one_line(netlab, arguments, said):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["stats", "9000"], "such as tcp://127.0.0.1:9000"),
-        (["stats", "http://127.0.0.1"], "does not begin with one of"),
+        (["stats", "udp://127.0.0.1:1"], "udp://127.0.0.1:1: nobody listens there"),
+        (["serve", "--tls-cert", "/nowhere.pem", "--tls-key", __file__], "netlab: error: /nowhere.pem: No such file"),
+        (["serve", "--tls-cert", __file__, "--tls-key", __file__], "are no PEM certificate and its key\n"),
+        (["serve", "--tcp", "tcp://192.0.2.1:0", "--insecure"], "Cannot assign requested address"),
+        (["layers", "/dev/zero"], "/dev/zero is a device, and no capture file"),
         (["tcp-chat", "join", "--tls-ca", "/nowhere.pem"], "/nowhere.pem: No such file"),
         (["serve", "--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], "/nowhere.pem"),
         (["serve", "--tcp", "192.0.2.1:0", "--insecure"], "Cannot assign requested address"),

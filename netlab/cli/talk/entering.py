@@ -125,6 +125,11 @@ async def join_or_host(
         if not quickly:
             what = "something else has the port: choose another" if error.taken else str(error)
             raise ConnectionEnded(f"{server.url}: {why}, and {what}", clean=False) from None
-        return await stack.enter_async_context(join(server, name))  # somebody began to listen meanwhile
+        try:
+            return await stack.enter_async_context(join(server, name))  # somebody began to listen meanwhile
+        except ConnectionEnded:
+            if error.taken:
+                raise
+            raise ConnectionEnded(f"{why}, and {error}", clean=False) from None
     tell(f"nobody listens at {server.url}: hosting the chat there, until you leave")
     return await stack.enter_async_context(join(msgspec.structs.replace(server, url=listener.url), name))
