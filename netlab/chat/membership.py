@@ -147,8 +147,13 @@ class Membership:
             self._outbox.add(Send((conn,), entry.message_id, entry.data))
 
     def answer(self, session: Session, answer: m.Answer, sessions: Mapping[str, Session]) -> None:
-        """Take an answer to a question; the asker is told when it is the last."""
-        finished = self._questions.answer(answer.ask, session.sid, answer.args)
+        """Take an answer to a question; the asker is told when it is the last. One that can't be taken is counted: an
+        answer is not answered."""
+        try:
+            finished = self._questions.answer(answer.ask, session.sid, answer.args)
+        except Refusal as refusal:
+            self._outbox.counters[refusal.code] += 1
+            return
         if finished is not None:
             self._tell_answers([finished], sessions)
 

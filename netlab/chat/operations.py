@@ -48,20 +48,30 @@ def check_emit(session: Session, emit: m.Emit, rooms: Mapping[str, Room], limits
         room = rooms.get(name)
         if name not in session.rooms and (room is None or not room.own):
             raise Refusal("not_in_room", f"join {name[:SHOWN]} before sending to it")
-    try:
-        size = m.size_of(emit.args)
-    except (UnicodeEncodeError, RecursionError) as error:
-        raise Refusal("malformed", str(error)[:200]) from None
+    size = checked_size(emit.args, limits)
     if size > limits.message:
         raise Refusal("too_big", f"{size} B is over the limit of {limits.message} B")
     around = len(m.encode_json(emit.event)) + len(m.encode_json(targets)) + NUMBER_DIGITS * len(targets)
     if len(emit.event) > EVENT_LENGTH or len(targets) > limits.rooms_per_client or around > ENVELOPE - SENDER:
         raise Refusal("too_big", "the event's name or its list of rooms is too long")
-    if m.depth_of(emit.args) > limits.json_depth:
-        raise Refusal("too_deep", f"arguments are nested more than {limits.json_depth} deep")
     if emit.answer_ms and session.asking >= limits.answers_per_client:
         raise Refusal("too_many_answers", f"at most {limits.answers_per_client} questions at once")
     return targets
+
+
+def checked_size(args: list[Any], limits: ChatLimits) -> int:
+    """Bytes of the arguments of an event or an answer, as the limit on messages counts them.
+
+    Raises:
+        Refusal: `malformed` or `too_deep`.
+    """
+    try:
+        size = m.size_of(args)
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise Refusal("malformed", str(error)[:200]) from None
+    if m.depth_of(args) > limits.json_depth:
+        raise Refusal("too_deep", f"arguments are nested more than {limits.json_depth} deep")
+    return size
 
 
 def check_join(session: Session, join: m.Join, rooms: Mapping[str, Room], public: int, limits: ChatLimits) -> str:

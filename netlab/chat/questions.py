@@ -7,6 +7,7 @@ from typing import Any
 
 from netlab.chat import messages as m
 from netlab.chat.limits import ENVELOPE, ChatLimits
+from netlab.chat.operations import Refusal, checked_size
 from netlab.units import Ns
 
 ANSWER_ENVELOPE = 32
@@ -51,17 +52,17 @@ class Questions:
         return self._last
 
     def answer(self, ask: int, sid: str, args: list[Any]) -> tuple[str, m.Answers] | None:
-        """Take one answer; the asker and all answers once everybody has answered."""
+        """Take one answer; the asker and all answers once everybody has answered.
+
+        Raises:
+            Refusal: `unexpected_answer`, `malformed`, `too_big` or `too_deep`; who answered stays among the missing.
+        """
         question = self._open.get(ask)
         if question is None or sid not in question.waiting:
-            return None
-        size = _size(args) + ANSWER_ENVELOPE
-        if (
-            size > ENVELOPE
-            or m.depth_of(args) > self._limits.json_depth
-            or question.bytes + size > self._limits.message
-        ):
-            return None  # it stays among the missing
+            raise Refusal("unexpected_answer", "nobody asked, or not any more")
+        size = checked_size(args, self._limits) + ANSWER_ENVELOPE
+        if size > ENVELOPE or question.bytes + size > self._limits.message:
+            raise Refusal("too_big", f"{size} B are over what one answer, or all of them, may have")
         question.bytes += size
         question.waiting.remove(sid)
         question.answers[sid] = args
@@ -78,10 +79,3 @@ class Questions:
             if question is not None:
                 finished.append(question.finished())
         return finished
-
-
-def _size(args: list[Any]) -> int:
-    try:
-        return m.size_of(args)
-    except (UnicodeEncodeError, RecursionError):
-        return ENVELOPE + 1

@@ -863,8 +863,21 @@ def test_only_who_was_asked_answers() -> None:
     ann.heard()
     for forged in (ask, ask + 1, 0, -1):
         eve.say(m.Answer(forged, ["forged"]))
+    assert desk.counters["unexpected_answer"] == 4
     desk.wait(1 * S)
     assert brief(ann.heard()) == ["answers 2 [] missing 2"]
+
+
+def test_a_flood_of_answers_is_counted_and_costs_no_operation() -> None:
+    desk = Desk(ChatLimits(message_rate=10, message_burst=5))
+    ann = desk.person("ann", "tea")
+    for _ in range(20):
+        ann.say(m.Answer(1, ["forged"]))
+    assert desk.counters["unexpected_answer"] == 5
+    assert desk.counters["rate_limited"] == 15
+    ann.heard()
+    ann.emit("say", "tea")
+    assert brief(ann.heard())[-1].endswith(":ok")
 
 
 def test_answers_that_came_during_a_cut_are_told_when_the_question_is_asked_again() -> None:
@@ -892,6 +905,7 @@ def test_answers_too_large_or_too_deep_stay_among_the_missing() -> None:
     ask = bob.heard()[-1].ask
     bob.say(m.Answer(ask, ["x" * (ENVELOPE + 1)]))
     cat.say(m.Answer(ask, deep))
+    assert (desk.counters["too_big"], desk.counters["too_deep"]) == (1, 1)
     desk.wait(1 * S)
     assert brief(ann.heard())[-1] == "answers 2 [] missing 2"
 
