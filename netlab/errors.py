@@ -15,6 +15,10 @@ class UnitError(NetlabError, ValueError):
     """A quantity such as `20ms` or `1%` is not of the form asked for; the message shows a right one."""
 
 
+class BadLimit(NetlabError, ValueError):
+    """A limit was set to what could not be kept to."""
+
+
 class ProtocolError(NetlabError):
     """A rule of a protocol was broken. `rule` names it, such as `RFC 9293 §3.1`."""
 

@@ -225,6 +225,7 @@ class Hub:
         session = Session(sid, secret, name, connection.conn, reliable=connection.reliable)
         if self.limits.message_rate:
             session.messages = Bucket(self.limits.message_rate, self.limits.message_burst, now)
+            session.answers = Bucket(self.limits.message_rate, self.limits.message_burst, now)
             largest = max(self.limits.byte_rate, self.limits.message) + ENVELOPE  # one message always fits
             session.bytes = Bucket(self.limits.byte_rate, largest, now)
         self._sessions[session.sid] = self._names[name] = session
@@ -290,7 +291,10 @@ class Hub:
 
     def _from_session(self, session: Session, message: m.ClientMessage, size: int, now: Ns) -> None:
         if isinstance(message, m.Answer):
-            self._membership.answer(session, message, self._sessions)
+            if session.answers is not None and session.answers.take(1, now):
+                self._outbox.counters["rate_limited"] += 1  # an answer is not answered: its asker goes without
+            else:
+                self._membership.answer(session, message, self._sessions)
             return
         assert not isinstance(message, m.Hello)
         op = message.op

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from netlab.errors import BadLimit
 from netlab.packets.limits import MAX_MESSAGE
 from netlab.units import KIB, MIB, MS, Ns, S
 
@@ -71,6 +72,23 @@ class ChatLimits(msgspec.Struct, frozen=True, kw_only=True):
     answers_per_client: int = 32
     answer_within: Ns = 30 * S
 
+    def __post_init__(self) -> None:
+        """Refuse what could not be kept to.
+
+        Raises:
+            BadLimit: a message larger than packets carry, a rate without a burst, or a number that must be positive.
+        """
+        if not 1 <= self.message <= MAX_MESSAGE:
+            raise BadLimit(f"message {self.message} B is not in 1 to {MAX_MESSAGE} B, which is what packets carry")
+        if self.message_rate and not (self.message_burst >= 1 and self.byte_rate >= 1):
+            raise BadLimit("a message_rate needs a message_burst and a byte_rate of at least 1")
+        for name in self.__struct_fields__:
+            if getattr(self, name) < 0:
+                raise BadLimit(f"{name} {getattr(self, name)} is negative")
+        for name in ("connections", "half_open", "rooms", "rooms_per_client", "members"):
+            if getattr(self, name) < 1:
+                raise BadLimit(f"{name} must be at least 1")
+
 
 NAME_LENGTH = 32
 """Characters of a name or of a room's name, after NFKC."""
@@ -99,6 +117,7 @@ ERRORS = {
     "server_full": "the server has all the connections it may have",
     "hello_timeout": "the connection said nothing in time",
     "hello_first": "the first message of a connection is hello",
+    "too_much_unfinished": "too many bytes of messages that are not complete are kept for this client, or for all",
     "slow_consumer": "too much waited for this client for too long",
     "packet_timeout": "a packet began and did not end in time",
     "dead_peer": "nothing was heard for too long",

@@ -28,6 +28,7 @@ class Session:
     """
 
     __slots__ = (
+        "answers",
         "asking",
         "bytes",
         "conn",
@@ -60,6 +61,7 @@ class Session:
         self.ended: Literal["quit", "lost"] | None = None
         self.asking = 0
         self.messages: Bucket | None = None
+        self.answers: Bucket | None = None
         self.bytes: Bucket | None = None
 
     def remember(self, op: int, result: bytes) -> None:

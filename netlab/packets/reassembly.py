@@ -120,7 +120,8 @@ class Reassembler:
 
     def forget(self, peer: Hashable) -> None:
         """Give up everything unfinished from a peer that has gone."""
-        for key in [key for key in self._unfinished if key[0] == peer]:
+        quota = self._quotas.get(peer)
+        for key in list(quota.keys) if quota is not None else ():
             self._remove(key)
 
     def _arrive(self, peer: Hashable, packet: Packet, now: Ns, outputs: list[Output]) -> None:
@@ -145,7 +146,7 @@ class Reassembler:
             return
         message.size += size
         if message.size > self.limits.max_message:
-            self._discard(key, "too_big", now, outputs)
+            self._discard(key, "oversized_message", now, outputs)
             return
         message.fragments[index] = payload
         message.missing -= 1

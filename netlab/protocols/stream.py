@@ -7,6 +7,7 @@ connection.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TypeAlias
 
 import msgspec
@@ -23,7 +24,18 @@ PING = encode(Packet(type=PacketType.PING))
 PONG = encode(Packet(type=PacketType.PONG))
 BYE = encode(Packet(type=PacketType.BYE))
 
-_STREAM_LIMITS = ReassemblyLimits(max_message=WIRE_MESSAGE, timeout=60 * S)  # a stream loses nothing; it may be slow
+STREAM_LIMITS = ReassemblyLimits(max_message=WIRE_MESSAGE, timeout=60 * S)
+"""Of a message in several packets: a stream loses nothing, but it may be slow."""
+
+_CODES = {
+    "reassembly_timeout": "packet_timeout",
+    "peer_memory": "too_much_unfinished",
+    "peer_messages": "too_much_unfinished",
+    "evicted": "too_much_unfinished",
+    "oversized_message": "too_big",
+}
+"""What the peer is told where the reassembler gave its message up. Otherwise `malformed`: a stream neither loses nor
+doubles, so the peer made that fragment."""
 
 
 class BytesArrived(msgspec.Struct, frozen=True):
@@ -32,8 +44,21 @@ class BytesArrived(msgspec.Struct, frozen=True):
     data: bytes
 
 
-Event: TypeAlias = BytesArrived | TimerFired
-Output: TypeAlias = Deliver | Transmit | PeerLeft | Failed | Dropped
+class GivenUp(msgspec.Struct, frozen=True):
+    """The reassembler that this connection shares with others gave its unfinished message up, for this reason."""
+
+    reason: str
+
+
+class Evicted(msgspec.Struct, frozen=True):
+    """The message of another connection had to go: that one is to be told `GivenUp`."""
+
+    peer: Hashable
+    reason: str
+
+
+Event: TypeAlias = BytesArrived | GivenUp | TimerFired
+Output: TypeAlias = Deliver | Transmit | PeerLeft | Failed | Dropped | Evicted
 
 
 class StreamConnection:
@@ -42,16 +67,22 @@ class StreamConnection:
 
     Call `handle(what_happened, now)`, carry out the outputs, then arm one timer at `deadline`. After `Failed` or
     `PeerLeft` nothing more comes out. What is sent needs no state: see `connection.encode_message`.
+
+    Args:
+        reassembler: where messages in several packets are put together: one for all connections of a server, so that
+            its bounds hold for all together. Whoever shares it hands its `Dropped` on as `GivenUp`, and forgets `peer`.
+        peer: what this connection is called there.
     """
 
-    def __init__(self, now: Ns) -> None:
+    def __init__(self, now: Ns, *, reassembler: Reassembler | None = None, peer: Hashable = 0) -> None:
         self.packets_in = 0
+        self._reassembler = reassembler or Reassembler(STREAM_LIMITS)
+        self._peer = peer
         self._buffer = b""
         self._started_at: Ns | None = None  # when the packet that the buffer holds a part of began
         self._heard_at = now
         self._pinged = False
         self._over = False
-        self._reassembler: Reassembler | None = None
 
     @property
     def deadline(self) -> Ns | None:
@@ -67,6 +98,8 @@ class StreamConnection:
             return []
         if isinstance(event, BytesArrived):
             return self._bytes_arrived(event.data, now)
+        if isinstance(event, GivenUp):
+            return [self._give_up(event.reason)]
         return self._time_passed(now)
 
     def _bytes_arrived(self, data: bytes, now: Ns) -> list[Output]:
@@ -116,13 +149,19 @@ class StreamConnection:
         return True
 
     def _reassemble(self, packet: Packet, now: Ns, outputs: list[Output]) -> bool:
-        self._reassembler = self._reassembler or Reassembler(_STREAM_LIMITS)
-        for output in self._reassembler.handle(Arrived("peer", packet), now):
-            if not isinstance(output, Whole):  # a stream neither loses nor doubles: the peer made this fragment
-                outputs.append(Failed("malformed", output.reason))
-                return False
-            outputs.append(Deliver(output.message))
-        return True
+        for output in self._reassembler.handle(Arrived(self._peer, packet), now):
+            if output.peer != self._peer:
+                assert not isinstance(output, Whole), "only what came just now completes a message"
+                outputs.append(Evicted(output.peer, output.reason))
+            elif isinstance(output, Whole):
+                outputs.append(Deliver(output.message))
+            else:
+                outputs.append(self._give_up(output.reason))
+        return not self._over
+
+    def _give_up(self, reason: str) -> Failed:
+        self._over = True
+        return Failed(_CODES.get(reason, "malformed"), f"an unfinished message was given up: {reason}")
 
     def _time_passed(self, now: Ns) -> list[Output]:
         if self._started_at is not None and now >= self._started_at + STARTED_PACKET:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter
+from collections import Counter, deque
 from typing import Any, cast
 
 from netlab.chat.client_events import Connected, Disconnected
@@ -13,6 +13,9 @@ from netlab.chat.hub_events import Backlogged, Relieved
 from netlab.chat.messages import Goodbye, encode_json
 from netlab.packets.endpoint import format_host_port
 from netlab.packets.packet import MessageIds, PacketType
+from netlab.packets.reassembly import Dropped as ReassemblyDropped
+from netlab.packets.reassembly import Reassembler
+from netlab.packets.reassembly import TimerFired as ReassemblyTimer
 from netlab.protocols.connection import (
     STREAM_PAYLOAD,
     Deliver,
@@ -23,7 +26,7 @@ from netlab.protocols.connection import (
     Transmit,
     encode_message,
 )
-from netlab.protocols.stream import BYE, BytesArrived, Event, StreamConnection
+from netlab.protocols.stream import BYE, STREAM_LIMITS, BytesArrived, Event, Evicted, GivenUp, StreamConnection
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.client_shell import Callbacks
 from netlab.transports.hub_shell import SERVER_CLOSED, Batch, HubShell
@@ -38,6 +41,9 @@ LINGER_S = 2.0
 HANDSHAKE_S = 5.0
 """How long a TLS handshake may take, s."""
 
+WRITTEN_AHEAD = 64 * 1024
+"""What asyncio may hold for one client beside the kernel, bytes; the rest waits here, where it is shared."""
+
 SEND_BUFFER = 256 * 1024
 """What the kernel may hold for one client, bytes: its own sizing hides the first 4 MB from the slow-consumer policy."""
 
@@ -49,9 +55,11 @@ class TcpServer:
         self.shell = shell
         self.counters: Counter[str] = Counter()
         self.url = ""
-        self.ends: set[_ServerEnd] = set()
-        """The connections, until their transports are closed."""
+        self.ends: dict[int, _ServerEnd] = {}
+        """The connections by number, until their transports are closed."""
         self.emptied = asyncio.Event()
+        self.reassembler = Reassembler(STREAM_LIMITS)
+        self._alarm = Alarm(asyncio.get_running_loop(), self._reassembly_due)
         self._tls = tls
         self._server: asyncio.Server | None = None
 
@@ -80,11 +88,28 @@ class TcpServer:
         self.shell.counters.pop(self.url, None)
         if self._server is not None:
             self._server.close()
-        for end in list(self.ends):
+        self._alarm.set(None)
+        for end in list(self.ends.values()):
             end.server_closes()
         while self.ends:
             self.emptied.clear()
             await self.emptied.wait()
+
+    def give_up(self, conn: int, reason: str) -> None:
+        """The unfinished message of a connection had to go, and with it the connection."""
+        if end := self.ends.get(conn):
+            end.step(GivenUp(reason))
+
+    def arm(self) -> None:
+        """Wake up when the oldest unfinished message runs out."""
+        self._alarm.set(self.reassembler.deadline)
+
+    def _reassembly_due(self) -> None:
+        for output in self.reassembler.handle(ReassemblyTimer(), now_ns(asyncio.get_running_loop())):
+            assert isinstance(output, ReassemblyDropped)
+            assert isinstance(output.peer, int)
+            self.give_up(output.peer, output.reason)
+        self.arm()
 
 
 class _ServerEnd(asyncio.Protocol):
@@ -97,23 +122,28 @@ class _ServerEnd(asyncio.Protocol):
         self._limits = server.shell.hub.limits
         self._conn = server.shell.new_conn()
         self._loop = asyncio.get_running_loop()
+        self._paused = False
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._backlogged = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=self._limits.backlog_soft)
+        self._transport.set_write_buffer_limits(high=WRITTEN_AHEAD)
         self._transport.pause_reading()
         prepare_socket(self._transport)
-        self._machine = StreamConnection(now_ns(self._loop))
-        self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
+        self._machine = StreamConnection(now_ns(self._loop), reassembler=self._server.reassembler, peer=self._conn)
+        self._alarm = Alarm(self._loop, lambda: self.step(TimerFired()))
         self._counters["connections"] += 1
-        self._server.ends.add(self)
+        self._server.ends[self._conn] = self
         self._shell.open(self._conn, self, reliable=True)
 
     def data_received(self, data: bytes) -> None:
         self._counters["bytes_in"] += len(data)
-        self._step(BytesArrived(data))
+        self.step(BytesArrived(data))
 
-    def _step(self, event: Event) -> None:
+    def step(self, event: Event) -> None:
+        """Hand the machine an event and carry out what it asks."""
         packets = self._machine.packets_in
         outputs = self._machine.handle(event, now_ns(self._loop))
         self._counters["packets_in"] += self._machine.packets_in - packets
@@ -132,7 +162,11 @@ class _ServerEnd(asyncio.Protocol):
                     self.close(Goodbye(code, detail))
                 case Dropped(reason):
                     self._counters[reason] += 1
+                case Evicted(peer, reason):
+                    assert isinstance(peer, int)
+                    self._server.give_up(peer, reason)
         self._alarm.set(self._machine.deadline)
+        self._server.arm()
 
     def admit(self) -> None:
         self._transport.resume_reading()
@@ -147,18 +181,37 @@ class _ServerEnd(asyncio.Protocol):
             self._write(b"".join([batch.stream() for batch in batches]))
 
     def _write(self, data: bytes) -> None:
+        """Send, or keep: what waits is shared with all who are sent the same, and not copied for each who is slow."""
         self._counters["bytes_out"] += len(data)
-        if self._transport.get_write_buffer_size() + len(data) > self._limits.backlog_hard:
-            self._counters["slow_consumer"] += 1
-            self._transport.abort()
-        else:
+        if not self._paused:
             self._transport.write(data)
+            return
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes > self._limits.backlog_hard:
+            self._counters["slow_consumer"] += 1
+            self._forget_waiting()
+            self._transport.abort()
+        elif self._waiting_bytes > self._limits.backlog_soft and not self._backlogged:
+            self._backlogged = True
+            self._shell.step(Backlogged(self._conn))
+
+    def _forget_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def pause_writing(self) -> None:
-        self._shell.step(Backlogged(self._conn))
+        self._paused = True
 
     def resume_writing(self) -> None:
-        self._shell.step(Relieved(self._conn))
+        self._paused = False
+        while self._waiting and not self._paused:
+            data = self._waiting.popleft()
+            self._waiting_bytes -= len(data)
+            self._transport.write(data)
+        if self._backlogged and self._waiting_bytes <= self._limits.backlog_soft:
+            self._backlogged = False
+            self._shell.step(Relieved(self._conn))
 
     def server_closes(self) -> None:
         self._shell.closed(self._conn, said=True)
@@ -170,7 +223,10 @@ class _ServerEnd(asyncio.Protocol):
         packet = encode_message(
             encode_json(reason), message_id=0, max_payload=STREAM_PAYLOAD, packet_type=PacketType.ERROR
         )
+        if not self._backlogged:
+            packet = [*self._waiting, *packet]
         self._transport.write(b"".join(packet))
+        self._forget_waiting()
         self._close()
 
     def _close(self) -> None:
@@ -182,7 +238,9 @@ class _ServerEnd(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._alarm.set(None)
-        self._server.ends.discard(self)
+        self._forget_waiting()
+        self._server.reassembler.forget(self._conn)
+        self._server.ends.pop(self._conn, None)
         self._server.emptied.set()
         self._shell.closed(self._conn, said=False)
 

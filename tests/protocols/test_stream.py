@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlab.packets.packet import Packet, PacketType, encode
+from netlab.packets.reassembly import Reassembler
+from netlab.packets.reassembly import TimerFired as ReassemblyTimer
 from netlab.packets.split import split
 from netlab.protocols.connection import (
     STREAM_PAYLOAD,
@@ -23,7 +25,18 @@ from netlab.protocols.connection import (
     Transmit,
     encode_message,
 )
-from netlab.protocols.stream import BYE, PING, PONG, BytesArrived, Event, Output, StreamConnection
+from netlab.protocols.stream import (
+    BYE,
+    PING,
+    PONG,
+    STREAM_LIMITS,
+    BytesArrived,
+    Event,
+    Evicted,
+    GivenUp,
+    Output,
+    StreamConnection,
+)
 from netlab.units import MS, Ns, S
 
 HELLO = encode(Packet(b"hello", 1, type=PacketType.HELLO))
@@ -95,21 +108,46 @@ def test_messages_in_fragments_one_after_the_other_and_interleaved() -> None:
 
 
 @pytest.mark.parametrize(
-    "packets",
+    ("packets", "code"),
     [
-        [Packet(b"x" * 600, 1, 0, 3), Packet(b"x" * 600, 1, 0, 3)],  # a stream doubles nothing: the peer did
-        [Packet(b"x" * 600, 1, 0, 3), Packet(b"x" * 600, 1, 1, 4)],
-        [Packet(b"x", 1, 0, 3)],
-        [Packet(b"x" * 600, 1, 0, 257)],
-        [Packet(b"x" * 65_535, 1, index, 6) for index in range(5)],
-        [Packet(b"x" * 600, i, 0, 3) for i in range(17)],
+        ([Packet(b"x" * 600, 1, 0, 3), Packet(b"x" * 600, 1, 0, 3)], "malformed"),  # a stream doubles nothing
+        ([Packet(b"x" * 600, 1, 0, 3), Packet(b"x" * 600, 1, 1, 4)], "malformed"),
+        ([Packet(b"x", 1, 0, 3)], "malformed"),
+        ([Packet(b"x" * 600, 1, 0, 257)], "malformed"),
+        ([Packet(b"x" * 65_535, 1, index, 6) for index in range(5)], "too_big"),
+        ([Packet(b"x" * 600, i, 0, 3) for i in range(17)], "too_much_unfinished"),
+        ([Packet(b"x" * 60_000, i, 0, 3) for i in range(10)], "too_much_unfinished"),
     ],
-    ids=["double", "other count", "tiny", "too many", "too big", "too many messages"],
+    ids=["double", "other count", "tiny", "too many", "too big", "too many messages", "too much memory"],
 )
-def test_fragments_that_no_honest_peer_sends_end_the_connection(packets: list[Packet]) -> None:
+def test_fragments_that_no_honest_peer_sends_end_the_connection(packets: list[Packet], code: str) -> None:
     outputs = receive(StreamConnection(0), map(encode, packets))
-    assert failure(outputs) == "malformed"
+    assert failure(outputs) == code
     assert messages(outputs) == []
+
+
+def test_connections_that_share_a_reassembler_are_bounded_together() -> None:
+    """The one whose message is the oldest goes; who is told is up to the shell, by the number of the connection."""
+    box = Reassembler(msgspec.structs.replace(STREAM_LIMITS, memory_high=200_000, memory_low=150_000))
+    first, second, third = (StreamConnection(0, reassembler=box, peer=conn) for conn in (1, 2, 3))
+    parts = [encode(Packet(b"x" * 60_000, 1, index, 3)) for index in range(3)]
+    assert receive(first, parts[:2]) == []
+    assert receive(second, parts[:1]) == []
+    assert receive(third, parts[:1]) == [Evicted(1, "evicted")]
+    assert failure(first.handle(GivenUp("evicted"), 0)) == "too_much_unfinished"
+    assert receive(first, parts[2:]) == []
+    assert messages(receive(second, parts[1:])) == [b"x" * 180_000]
+    assert messages(receive(third, parts[1:])) == [b"x" * 180_000]
+    assert box.memory == 0
+
+
+def test_a_message_that_is_not_complete_in_time_ends_its_connection() -> None:
+    box = Reassembler(STREAM_LIMITS)
+    slow = StreamConnection(0, reassembler=box, peer=7)
+    assert receive(slow, [encode(Packet(b"x" * 600, 1, 0, 3))]) == []
+    assert box.deadline == 60 * S
+    (given_up,) = box.handle(ReassemblyTimer(), 60 * S)
+    assert (given_up.peer, failure(slow.handle(GivenUp("reassembly_timeout"), 60 * S))) == (7, "packet_timeout")
 
 
 # Types

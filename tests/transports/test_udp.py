@@ -234,7 +234,7 @@ def fragment(index: int, count: int, payload: bytes, message_id: int = 99) -> Pa
         ([fragment(0, 2, b"x" * 600, n) for n in range(17)], "peer_messages"),
         ([fragment(n, 20, bytes(1000), 1) for n in range(10)] + [fragment(n, 20, bytes(1000), 2) for n in range(10)],
          "peer_memory"),
-        ([fragment(n, 9, bytes(1100)) for n in range(9)], "too_big"),
+        ([fragment(n, 9, bytes(1100)) for n in range(9)], "oversized_message"),
         ([fragment(0, 2, b"x" * 600)], "reassembly_timeout"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -242,7 +242,7 @@ def fragment(index: int, count: int, payload: bytes, message_id: int = 99) -> Pa
 @live()
 async def test_fragments_beyond_the_limits_are_counted(fragments: list[Packet], counter: str) -> None:
     limits = {
-        "too_big": ReassemblyLimits(max_message=9_000),
+        "oversized_message": ReassemblyLimits(max_message=9_000),
         "peer_memory": ReassemblyLimits(memory_per_peer=15_000),
         "reassembly_timeout": ReassemblyLimits(timeout=200 * MS),
     }.get(counter, ReassemblyLimits())
