@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
 
 
-@click.command("layers")
+@click.command("layers", epilog="Example: netlab layers netlab-demo/chat-udp.pcapng --packet 1")
 @click.argument("file", type=File(), metavar="FILE")
 @click.option("-p", "--packet", "number", type=Number("packet number", 1), metavar="N", help="Take packet N apart.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
@@ -126,9 +129,17 @@ def _show_layer(layer: Layer, colour: str) -> None:
     for field in layer.fields:
         _say(f"  {click.style(f'{_span(field):>13}', fg=colour)}  {field.name:<{width}}  {field.shown}")
     for note in layer.notes:
-        _say(f"  * {note}")
+        _say_note(note)
     if layer.contested:
-        _say(f"  * Contested: {layer.contested}")
+        _say_note(f"Contested: {layer.contested}")
+
+
+def _say_note(text: str) -> None:
+    """A sentence: in a terminal broken between its words, else on one line."""
+    if sys.stdout.isatty():
+        columns = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, columns - 4, subsequent_indent="    ", break_on_hyphens=False)
+    _say(f"  * {text}")
 
 
 def _span(field: Field) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from netlab.packets import ipv4, pcapng, udp
@@ -51,6 +52,21 @@ def test_one_line_a_packet(netlab, file):
     assert " ".join(first.split()) == f"1 0.000000 {where} {LENGTH} B ({LENGTH - 42}) {netlab_parts}"
     assert " ".join(second.split()) == rf"2 0.001500 {where} 46 B (4) # why\x1b\n"
     assert " ".join(third.split()) == f"3 0.002000 {where} {LENGTH} B ({LENGTH - 42})"
+
+
+@pytest.mark.slow
+def test_in_a_terminal_a_note_is_broken_between_words(terminal, file):
+    child = terminal("layers", str(file), "--packet", "1")
+    child.setwinsize(40, 120)
+    child.expect(pexpect.EOF)
+    notes = [line for line in child.before.decode().splitlines() if line.startswith(("  * ", "    "))]
+    assert any(line.startswith("  * Contested:") for line in notes)
+    assert max(map(len, notes)) <= 120
+
+
+def test_through_a_pipe_a_note_is_one_line(netlab, file):
+    notes = [line for line in netlab("layers", str(file), "-p", "1").stdout.decode().splitlines() if "* " in line]
+    assert any(len(line) > 120 and line.startswith("  * ") for line in notes)
 
 
 def test_one_object_a_packet_for_programs(netlab, file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import doctest
 import itertools
 import os
@@ -17,6 +18,8 @@ from netlab.cli import access, counters
 from netlab.cli.talk import conversation, entering, forms, input_lines, slash
 from netlab.cli.talk.input_lines import Line, LineSplitter, Unusable, read_lines
 from netlab.cli.talk.slash import SLASH, Do, Say, Wrong, parse
+from netlab.errors import ConnectionEnded
+from netlab.transports import CannotListen
 
 LIMIT = 8
 
@@ -159,6 +162,29 @@ def test_a_made_token_is_enough_and_new():
     tokens = {access.new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(access.token_bits(token) >= access.TOKEN_BITS for token in tokens)
+
+
+def test_where_a_chat_can_neither_be_joined_nor_hosted_both_are_told(monkeypatch):
+    @contextlib.asynccontextmanager
+    async def refused(*arguments, **options):
+        raise ConnectionEnded("nobody listens at tcp://127.0.0.1:80", clean=False)
+        yield
+
+    @contextlib.asynccontextmanager
+    async def forbidden(*arguments, **options):
+        raise CannotListen("cannot listen at tcp://127.0.0.1:80: Permission denied")
+        yield
+
+    monkeypatch.setattr(entering, "connect", refused)
+    monkeypatch.setattr(entering, "serve", forbidden)
+
+    async def main():
+        async with contextlib.AsyncExitStack() as stack:
+            server = entering.Server("tcp://127.0.0.1:80")
+            await entering.join_or_host(stack, server, "ann", may_host=True, tell=print)
+
+    with pytest.raises(ConnectionEnded, match=r"nobody listens at .*, and cannot listen at .*: Permission denied"):
+        asyncio.run(main())
 
 
 class Seat:
