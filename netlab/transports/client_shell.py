@@ -9,9 +9,7 @@ import itertools
 import ssl
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol, TypedDict, TypeVar
-
-import msgspec
+from typing import Any, Protocol
 
 from netlab.chat import messages as m
 from netlab.chat.client import ChatClient
@@ -33,7 +31,8 @@ from netlab.chat.client_events import (
     Transmit,
 )
 from netlab.chat.limits import EMIT_WAIT
-from netlab.errors import ConnectionEnded, DeadlineExpired, Refused, RemoteProtocolError
+from netlab.errors import ConnectionEnded, DeadlineExpired, Refused
+from netlab.transports import answers
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.url import Address
 from netlab.units import MS, Ns
@@ -41,26 +40,8 @@ from netlab.units import MS, Ns
 DIAL_S = 10.0
 """How long making a connection may take, s."""
 
-ROWS_MOST = 20_000
-"""Rows of an answer that comes in pages: more than any hub's default limits give."""
-
 EVENTS_WAITING = 10_000
 """Events kept for a user who does not read `events()`; past it the oldest go, counted as `unread`."""
-
-
-class _Member(TypedDict):
-    name: str
-    sid: str
-    here: bool
-
-
-class _Room(TypedDict):
-    room: str
-    members: int
-
-
-class _Found(TypedDict):
-    sid: str
 
 
 class Callbacks(Protocol):
@@ -210,10 +191,10 @@ class Chat:
         """
         emit = m.Emit(0, event, _names(to), list(args), True, max(1, timeout // MS))
         outcome = await self._done(emit)
-        answers: m.Answers = outcome.data
-        if not answers.answers:
+        collected: m.Answers = outcome.data
+        if not collected.answers:
             raise DeadlineExpired("answer", timeout)
-        return answers.answers
+        return collected.answers
 
     async def events(self) -> AsyncIterator[m.RoomEvent | m.Gap | m.Goodbye | Changed]:
         """What happens, in order: messages, joins and leaves, gaps, and how the connection stands. Ends with
@@ -249,13 +230,13 @@ class Chat:
         """
         await self._done(m.Leave(0, room))
 
-    async def who(self, room: str) -> list[dict[str, Any]]:
+    async def who(self, room: str) -> list[answers.Member]:
         """The members of a room this client is in: `name`, `sid`, and `here`, which is false while one is cut off."""
-        return await self._pages("members", "name", _Member, lambda after: m.Who(0, room, after))
+        return await self._pages("members", "name", answers.Member, lambda after: m.Who(0, room, after))
 
-    async def list_rooms(self) -> list[dict[str, Any]]:
+    async def list_rooms(self) -> list[answers.Room]:
         """The rooms of the hub: `room` and its number of `members`."""
-        return await self._pages("rooms", "room", _Room, lambda after: m.Rooms(0, after))
+        return await self._pages("rooms", "room", answers.Room, lambda after: m.Rooms(0, after))
 
     async def find(self, name: str) -> str:
         """The sid of somebody who shares a room with this client.
@@ -263,24 +244,17 @@ class Chat:
         Raises:
             Refused: `no_such_name`.
         """
-        return _shaped((await self._done(m.Find(0, name))).data, _Found)["sid"]
+        return answers.shaped((await self._done(m.Find(0, name))).data, answers.Found)["sid"]
 
     async def stats(self) -> dict[str, Any]:
         """The counters of the running server."""
-        return _shaped((await self._done(m.Stats(0))).data, dict[str, Any])
+        return answers.shaped((await self._done(m.Stats(0))).data, dict[str, Any])
 
-    async def _pages(self, key: str, order: str, row: Any, ask: Callable[[str], m.Operation]) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        after = ""
-        while True:
-            data = _shaped((await self._done(ask(after))).data, dict[str, Any])
-            page: list[dict[str, Any]] = _shaped(data.get(key), list[row])
-            rows += page
-            if data.get("more") is not True:
-                return rows
-            if not page or page[-1][order] <= after or len(rows) > ROWS_MOST:
-                raise _senseless(f"its pages of {key} do not come to an end")
-            after = page[-1][order]
+    async def _pages(self, key: str, order: str, row: type[Any], ask: Callable[[str], m.Operation]) -> list[Any]:
+        pages = answers.Pages(key, order, row)
+        while pages.after is not None:
+            pages.add((await self._done(ask(pages.after))).data)
+        return pages.rows
 
     # Operations
 
@@ -440,23 +414,6 @@ class _OneConnection:
 
     def disconnected(self) -> None:
         self.gone.set()
-
-
-_T = TypeVar("_T")
-
-
-def _shaped(data: Any, shape: type[_T]) -> _T:
-    """The data of a hub's answer, which is only the server's word, as what it has to be."""
-    try:
-        return msgspec.convert(data, shape)
-    except msgspec.ValidationError as error:
-        raise _senseless(str(error)) from None
-
-
-def _senseless(detail: str) -> RemoteProtocolError:
-    return RemoteProtocolError(
-        f"the server's answer makes no sense: {detail}", rule="chat.messages.Result.data", code="malformed"
-    )
 
 
 def _names(to: str | list[str]) -> list[str]:

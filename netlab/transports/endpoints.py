@@ -15,13 +15,13 @@ from netlab.errors import NetlabError
 from netlab.packets.limits import ReassemblyLimits
 from netlab.protocols.datagram_client import DATAGRAM_LIMITS
 from netlab.transports.client_shell import Callbacks, Chat, ClientEnd
+from netlab.transports.guarantees import GUARANTEES
 from netlab.transports.hub_shell import HubShell
 from netlab.transports.tcp import TcpClient, TcpServer
 from netlab.transports.udp import UdpClient, UdpServer
 from netlab.transports.url import parse_url
 
 _CLIENT_ENDS: dict[str, Callable[[Callbacks], ClientEnd]] = {"tcp": TcpClient, "tls": TcpClient, "udp": UdpClient}
-_RELIABLE = {"tcp": True, "tls": True, "udp": False}
 
 
 class CannotListen(NetlabError):
@@ -59,7 +59,7 @@ async def connect(
     """
     address = parse_url(url)
     redial_for = RESUME_WINDOW if reconnect else 0
-    machine = ChatClient(name, reliable=_RELIABLE[address.scheme], token=token, redial_for=redial_for)
+    machine = ChatClient(name, reliable=GUARANTEES[address.scheme].reliable, token=token, redial_for=redial_for)
     context = (tls or client_tls()) if address.scheme == "tls" else None
     chat = Chat(address, _CLIENT_ENDS[address.scheme], machine, entropy=entropy, tls=context)
     try:

@@ -25,8 +25,11 @@ class Guarantees(msgspec.Struct, frozen=True, kw_only=True):
     max_message: int = MAX_MESSAGE
 
 
+_TCP = Guarantees(reliable=True, ordered=True, boundaries=True, duplicates=False)
+
 GUARANTEES = {
-    "tcp": Guarantees(reliable=True, ordered=True, boundaries=True, duplicates=False),
+    "tcp": _TCP,
+    "tls": _TCP,
     "udp": Guarantees(reliable=False, ordered=False, boundaries=True, duplicates=True),
 }
 """By URL scheme."""

@@ -142,7 +142,7 @@ class Conversation:
                     await self._who(number, words)
                 case "/rooms", _:
                     rooms = await self.chat.list_rooms()
-                    self.known_rooms.update(str(row["room"]) for row in rooms)
+                    self.known_rooms.update(row["room"] for row in rooms)
                     self._show(self.form.rooms(number, rooms, self.chat.rooms))
                 case "/stats", _:
                     server = await self.chat.stats()
@@ -166,7 +166,7 @@ class Conversation:
     async def _who(self, number: int, words: list[str]) -> None:
         room = self._room_or_this(words)
         members = await self.chat.who(room)
-        self.names.update(str(member["name"]) for member in members if member["name"] != self.chat.name)
+        self.names.update(member["name"] for member in members if member["name"] != self.chat.name)
         self._show(self.form.members(number, room, members))
 
     async def _join(self, asked: str) -> None:

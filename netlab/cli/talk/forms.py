@@ -13,6 +13,7 @@ from netlab.chat import messages as m
 from netlab.chat.client_events import Changed, Outcome
 from netlab.cli.talk.slash import help_lines
 from netlab.packets.text import printable
+from netlab.transports.answers import Member, Room
 
 TEXT_EVENT = "message"
 """The event that a typed text is sent as: what Socket.IO's `send` emits."""
@@ -69,10 +70,10 @@ class Form(Protocol):
     def ended(self, ended: Ended) -> list[Written]:
         """An operation has ended."""
 
-    def members(self, number: int, room: str, members: list[dict[str, Any]]) -> list[Written]:
+    def members(self, number: int, room: str, members: list[Member]) -> list[Written]:
         """The answer to /who."""
 
-    def rooms(self, number: int, rooms: list[dict[str, Any]], mine: list[str]) -> list[Written]:
+    def rooms(self, number: int, rooms: list[Room], mine: list[str]) -> list[Written]:
         """The answer to /rooms."""
 
     def left(self, room: str, now: str | None) -> list[Written]:
@@ -164,16 +165,14 @@ class PlainForm:
             return []
         return [line(f"line {ended.number}:", f"{ended.outcome.status}:", why(ended.outcome), aside=True)]
 
-    def members(self, number: int, room: str, members: list[dict[str, Any]]) -> list[Written]:
+    def members(self, number: int, room: str, members: list[Member]) -> list[Written]:
         return [
-            line("who", word(room), word(str(member["name"])), "here" if member["here"] else "cut")
-            for member in members
+            line("who", word(room), word(member["name"]), "here" if member["here"] else "cut") for member in members
         ]
 
-    def rooms(self, number: int, rooms: list[dict[str, Any]], mine: list[str]) -> list[Written]:
+    def rooms(self, number: int, rooms: list[Room], mine: list[str]) -> list[Written]:
         return [
-            line("room", word(str(row["room"])), row["members"], "in" if row["room"] in mine else "out")
-            for row in rooms
+            line("room", word(row["room"]), row["members"], "in" if row["room"] in mine else "out") for row in rooms
         ]
 
     def left(self, room: str, now: str | None) -> list[Written]:

@@ -11,6 +11,7 @@ from netlab.cli.counters import flat, table
 from netlab.cli.talk.forms import Ended, Here, Shown, Written, span, text_of, why
 from netlab.cli.talk.slash import help_lines
 from netlab.packets.text import printable
+from netlab.transports.answers import Member, Room
 
 NAME_COLOURS = 8
 SHOWN = 60
@@ -89,15 +90,15 @@ class HumanForm:
             case "unknown":
                 return [note(f"! nobody knows whether it was done: '{said}': {why(ended.outcome)}", "warning")]
 
-    def members(self, number: int, room: str, members: list[dict[str, Any]]) -> list[Written]:
+    def members(self, number: int, room: str, members: list[Member]) -> list[Written]:
         pieces = [("note", f"in {printable(room)}:")]
         for member in members:
-            pieces += [("", " "), name_piece(str(member["name"]))]
+            pieces += [("", " "), name_piece(member["name"])]
             if not member["here"]:
                 pieces.append(("note", " (cut off)"))
         return [Written(pieces)]
 
-    def rooms(self, number: int, rooms: list[dict[str, Any]], mine: list[str]) -> list[Written]:
+    def rooms(self, number: int, rooms: list[Room], mine: list[str]) -> list[Written]:
         lines = []
         for row in rooms:
             here = ", you are in it" if row["room"] in mine else ""

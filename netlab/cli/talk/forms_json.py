@@ -11,6 +11,7 @@ from netlab.chat import messages as m
 from netlab.chat.client_events import Changed
 from netlab.cli.talk.forms import DEEPEST, TEXT_EVENT, Ended, Here, Shown, Written
 from netlab.cli.talk.slash import SLASH
+from netlab.transports.answers import Member, Room
 
 
 class JsonForm:
@@ -47,10 +48,10 @@ class JsonForm:
             fields |= {"code": ended.outcome.code, "detail": ended.outcome.detail}
         return [written("outcome", **fields)]
 
-    def members(self, number: int, room: str, members: list[dict[str, Any]]) -> list[Written]:
+    def members(self, number: int, room: str, members: list[Member]) -> list[Written]:
         return [written("who", line=number, room=room, members=members)]
 
-    def rooms(self, number: int, rooms: list[dict[str, Any]], mine: list[str]) -> list[Written]:
+    def rooms(self, number: int, rooms: list[Room], mine: list[str]) -> list[Written]:
         return [written("rooms", line=number, rooms=[{**row, "in": row["room"] in mine} for row in rooms])]
 
     def left(self, room: str, now: str | None) -> list[Written]:
