@@ -138,7 +138,7 @@ def _say_note(text: str) -> None:
     """A sentence: in a terminal broken between its words, else on one line."""
     if sys.stdout.isatty():
         columns = shutil.get_terminal_size().columns
-        text = textwrap.fill(text, columns - 4, subsequent_indent="    ", break_on_hyphens=False)
+        text = textwrap.fill(text, max(columns - 4, 20), subsequent_indent="    ", break_on_hyphens=False)
     _say(f"  * {text}")
 
 
