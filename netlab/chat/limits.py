@@ -6,7 +6,7 @@ import msgspec
 
 from netlab.errors import BadLimit
 from netlab.packets.limits import MAX_MESSAGE
-from netlab.units import KIB, MIB, MS, Ns, S
+from netlab.units import KIB, MIB, MS, Ns, S, format_duration
 
 ENVELOPE = 4 * KIB
 """Room for what surrounds a message's arguments in its JSON event (rooms, sender, time), bytes."""
@@ -19,6 +19,12 @@ DEAD_AFTER: Ns = 30 * S
 
 STARTED_PACKET: Ns = 10 * S
 """A packet that has begun on a stream must be complete within this, ns."""
+
+RESETS = 10
+"""Errors to unknown peers over datagrams, a second and at once; and only where smaller than what caused them."""
+
+ACCEPT_BACKLOG = 1024
+"""Connections the kernel holds until they are accepted. asyncio's 100 costs a second when 1,000 arrive at once."""
 
 HELLO_EVERY: Ns = 250 * MS
 """Over udp: how often hello, join and leave are repeated until they are acknowledged, ns."""
@@ -49,6 +55,11 @@ class ChatLimits(msgspec.Struct, frozen=True, kw_only=True):
         history: messages a room keeps for sessions that resume; history_bytes: all rooms together.
         backlog_soft, backlog_soft_for, backlog_hard: bytes waiting for one slow client; over the first for so long, or
             over the last at once, it is cut.
+        ping_after, dead_after: silence after which a ping is sent over a stream, and after which a peer is taken for
+            dead. Clients over datagrams ping every `PING_AFTER`, so that a server's `dead_after` must be longer.
+        started_packet: what a packet that has begun on a stream may take to its end.
+        resets: errors to unknown peers over datagrams, a second and at once.
+        accept_backlog: connections the kernel holds until they are accepted.
     """
 
     message: int = MAX_MESSAGE
@@ -71,12 +82,18 @@ class ChatLimits(msgspec.Struct, frozen=True, kw_only=True):
     json_depth: int = 32
     answers_per_client: int = 32
     answer_within: Ns = 30 * S
+    ping_after: Ns = PING_AFTER
+    dead_after: Ns = DEAD_AFTER
+    started_packet: Ns = STARTED_PACKET
+    resets: int = RESETS
+    accept_backlog: int = ACCEPT_BACKLOG
 
     def __post_init__(self) -> None:
         """Refuse what could not be kept to.
 
         Raises:
-            BadLimit: a message larger than packets carry, a rate without a burst, or a number that must be positive.
+            BadLimit: a message larger than packets carry, a rate without a burst, peers taken for dead before they were
+                to be heard, or a number that must be positive.
         """
         if not 1 <= self.message <= MAX_MESSAGE:
             raise BadLimit(f"message {self.message} B is not in 1 to {MAX_MESSAGE} B, which is what packets carry")
@@ -85,9 +102,12 @@ class ChatLimits(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             if getattr(self, name) < 0:
                 raise BadLimit(f"{name} {getattr(self, name)} is negative")
-        for name in ("connections", "half_open", "rooms", "rooms_per_client", "members"):
+        for name in ("connections", "half_open", "rooms", "rooms_per_client", "members", "resets", "accept_backlog"):
             if getattr(self, name) < 1:
                 raise BadLimit(f"{name} must be at least 1")
+        if self.dead_after <= max(self.ping_after, PING_AFTER):
+            heard = format_duration(max(self.ping_after, PING_AFTER))
+            raise BadLimit(f"dead_after {format_duration(self.dead_after)} is not over the {heard} between two pings")
 
 
 NAME_LENGTH = 32

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from netlab.chat.limits import ChatLimits
-from netlab.errors import UnitError
+from netlab.errors import BadLimit, UnitError
 from netlab.packets.limits import MAX_MESSAGE, ReassemblyLimits
 from netlab.units import format_duration, format_size, parse_duration, parse_size
 
@@ -41,6 +41,11 @@ CHAT = {
     "json_depth": ("count", "depth of an event's arguments"),
     "answers_per_client": ("count", "questions of one client that wait for their answers"),
     "answer_within": ("duration", "how long answers are collected at most"),
+    "ping_after": ("duration", "silence after which a client over TCP is pinged"),
+    "dead_after": ("duration", "silence after which a client is taken for dead"),
+    "started_packet": ("duration", "how long a packet over TCP may take to its end"),
+    "resets": ("count", "errors to unknown peers over UDP, a second and at once"),
+    "accept_backlog": ("count", "connections that wait in the kernel to be accepted"),
 }
 """Each field of ChatLimits: in which unit, and what it bounds."""
 
@@ -116,7 +121,11 @@ def limit_options(command: Command) -> Command:
 
 
 def chat_limits(options: dict[str, Any], *, no_rate_limit: bool) -> ChatLimits:
-    """The limits that the options ask for."""
+    """The limits that the options ask for.
+
+    Raises:
+        click.UsageError: they do not go together.
+    """
     values = {name: options[f"limit_{name}"] for name in CHAT}
     if no_rate_limit:
         values["message_rate"] = 0
@@ -126,7 +135,10 @@ def chat_limits(options: dict[str, Any], *, no_rate_limit: bool) -> ChatLimits:
             f"({show('size', values['message'])})",
             click.get_current_context(silent=True),
         )
-    return ChatLimits(**values)
+    try:
+        return ChatLimits(**values)
+    except BadLimit as error:
+        raise click.UsageError(str(error), click.get_current_context(silent=True)) from None
 
 
 def reassembly_limits(options: dict[str, Any]) -> ReassemblyLimits:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from netlab.chat.bucket import Bucket
-from netlab.chat.limits import DEAD_AFTER
+from netlab.chat.limits import DEAD_AFTER, RESETS
 from netlab.chat.messages import Goodbye, Hello, decode_client_message, encode_json
 from netlab.errors import DecodeError
 from netlab.packets.limits import ReassemblyLimits
@@ -26,9 +26,6 @@ from netlab.protocols.datagram_client import DATAGRAM_LIMITS, MIN_HELLO
 from netlab.protocols.pacing import Pacer
 from netlab.protocols.stream import PONG
 from netlab.units import Ns
-
-RESETS = 10
-"""Errors to unknown peers, a second and at once; and only where smaller than what caused them."""
 
 
 class DatagramArrived(msgspec.Struct, frozen=True):
@@ -106,6 +103,8 @@ class DatagramServer:
         new_conn: gives the next connection's number.
         max_flows: connections at most; who comes then is told `server_full`.
         reassembly: the bounds of messages in several datagrams.
+        dead_after: silence after which a client is taken for dead, ns.
+        resets: errors to unknown peers, a second and at once; and only where smaller than what caused them.
     """
 
     def __init__(
@@ -115,6 +114,8 @@ class DatagramServer:
         new_conn: Callable[[], int],
         max_flows: int,
         reassembly: ReassemblyLimits = DATAGRAM_LIMITS,
+        dead_after: Ns = DEAD_AFTER,
+        resets: int = RESETS,
     ) -> None:
         self.packets_in = 0
         self._entropy = entropy
@@ -126,6 +127,8 @@ class DatagramServer:
         self._by_hello: dict[tuple[Hashable, int], _Flow] = {}
         self._pacing: dict[int, _Flow] = {}
         self._reassembler = Reassembler(reassembly)
+        self._dead_after = dead_after
+        self._resets_allowed = resets
         self._resets: Bucket | None = None
 
     @property
@@ -134,7 +137,7 @@ class DatagramServer:
         candidates = [flow.pacer.deadline for flow in self._pacing.values()]
         candidates.append(self._reassembler.deadline)
         if self._flows:
-            candidates.append(next(iter(self._flows.values())).heard_at + DEAD_AFTER)
+            candidates.append(next(iter(self._flows.values())).heard_at + self._dead_after)
         return min((at for at in candidates if at is not None), default=None)
 
     def handle(self, event: Event, now: Ns) -> list[Output]:
@@ -244,7 +247,7 @@ class DatagramServer:
 
     def _reset(self, address: Hashable, packet: Packet, size: int, now: Ns) -> list[Output]:
         """A session we do not know: say so, unless that would make this server useful to an attacker."""
-        self._resets = self._resets or Bucket(RESETS, RESETS, now)
+        self._resets = self._resets or Bucket(self._resets_allowed, self._resets_allowed, now)
         payload = encode_json(Goodbye("unknown_session"))
         answer = encode(Packet(payload, packet.message_id, type=PacketType.ERROR, session=packet.session))
         outputs: list[Output] = [Dropped("unknown_session")]
@@ -268,7 +271,7 @@ class DatagramServer:
                 del self._pacing[conn]
         while self._flows:
             oldest = next(iter(self._flows.values()))
-            if oldest.heard_at + DEAD_AFTER > now:
+            if oldest.heard_at + self._dead_after > now:
                 break
             self._forget(oldest)
             outputs.append(FlowEnded(oldest.conn, said=False))

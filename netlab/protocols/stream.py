@@ -72,12 +72,24 @@ class StreamConnection:
         reassembler: where messages in several packets are put together: one for all connections of a server, so that
             its bounds hold for all together. Whoever shares it hands its `Dropped` on as `GivenUp`, and forgets `peer`.
         peer: what this connection is called there.
+        ping_after, dead_after: silence after which a ping is sent, and after which the peer is taken for dead, ns.
+        started_packet: what a packet that has begun may take to its end, ns.
     """
 
-    def __init__(self, now: Ns, *, reassembler: Reassembler | None = None, peer: Hashable = 0) -> None:
+    def __init__(
+        self,
+        now: Ns,
+        *,
+        reassembler: Reassembler | None = None,
+        peer: Hashable = 0,
+        ping_after: Ns = PING_AFTER,
+        dead_after: Ns = DEAD_AFTER,
+        started_packet: Ns = STARTED_PACKET,
+    ) -> None:
         self.packets_in = 0
         self._reassembler = reassembler or Reassembler(STREAM_LIMITS)
         self._peer = peer
+        self._ping_after, self._dead_after, self._started_packet = ping_after, dead_after, started_packet
         self._buffer = b""
         self._started_at: Ns | None = None  # when the packet that the buffer holds a part of began
         self._heard_at = now
@@ -89,8 +101,8 @@ class StreamConnection:
         """When to call `handle(TimerFired(), now)`, absolute ns."""
         if self._over:
             return None
-        silence = self._heard_at + (DEAD_AFTER if self._pinged else PING_AFTER)
-        return silence if self._started_at is None else min(silence, self._started_at + STARTED_PACKET)
+        silence = self._heard_at + (self._dead_after if self._pinged else self._ping_after)
+        return silence if self._started_at is None else min(silence, self._started_at + self._started_packet)
 
     def handle(self, event: Event, now: Ns) -> list[Output]:
         """Take in one event; what is to be done about it comes back. Bytes from a peer never raise."""
@@ -164,14 +176,14 @@ class StreamConnection:
         return Failed(_CODES.get(reason, "malformed"), f"an unfinished message was given up: {reason}")
 
     def _time_passed(self, now: Ns) -> list[Output]:
-        if self._started_at is not None and now >= self._started_at + STARTED_PACKET:
+        if self._started_at is not None and now >= self._started_at + self._started_packet:
             self._over = True
-            missing = f"a packet began and did not end within {format_duration(STARTED_PACKET)}"
+            missing = f"a packet began and did not end within {format_duration(self._started_packet)}"
             return [Failed("packet_timeout", missing)]
-        if now >= self._heard_at + DEAD_AFTER:
+        if now >= self._heard_at + self._dead_after:
             self._over = True
-            return [Failed("dead_peer", f"nothing heard for {format_duration(DEAD_AFTER)}")]
-        if not self._pinged and now >= self._heard_at + PING_AFTER:
+            return [Failed("dead_peer", f"nothing heard for {format_duration(self._dead_after)}")]
+        if not self._pinged and now >= self._heard_at + self._ping_after:
             self._pinged = True
             return [Transmit(PING)]
         return []

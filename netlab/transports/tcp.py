@@ -31,15 +31,13 @@ from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.client_shell import Callbacks
 from netlab.transports.hub_shell import SERVER_CLOSED, Batch, HubShell
 from netlab.transports.url import Address
-
-BACKLOG = 1024
-"""Connections the kernel holds until they are accepted. asyncio's 100 costs a second when 1,000 arrive at once."""
+from netlab.units import S
 
 LINGER_S = 2.0
 """How long what was said last may take to leave after a close, s; then the connection is reset."""
 
 HANDSHAKE_S = 5.0
-"""How long a TLS handshake may take, s."""
+"""How long a TLS handshake may take a client, s. A server's limit is `hello_within`."""
 
 WRITTEN_AHEAD = 64 * 1024
 """What asyncio may hold for one client beside the kernel, bytes; the rest waits here, where it is shared."""
@@ -74,9 +72,9 @@ class TcpServer:
             lambda: _ServerEnd(self),
             address.host,
             address.port,
-            backlog=BACKLOG,
+            backlog=self.shell.hub.limits.accept_backlog,
             ssl=self._tls,
-            ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
+            ssl_handshake_timeout=max(self.shell.hub.limits.hello_within, 1) / S if self._tls else None,
         )
         host, port = self._server.sockets[0].getsockname()[:2]
         self.url = f"{'tls' if self._tls else 'tcp'}://{format_host_port(host, port)}"
@@ -132,7 +130,14 @@ class _ServerEnd(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=WRITTEN_AHEAD)
         self._transport.pause_reading()
         prepare_socket(self._transport)
-        self._machine = StreamConnection(now_ns(self._loop), reassembler=self._server.reassembler, peer=self._conn)
+        self._machine = StreamConnection(
+            now_ns(self._loop),
+            reassembler=self._server.reassembler,
+            peer=self._conn,
+            ping_after=self._limits.ping_after,
+            dead_after=self._limits.dead_after,
+            started_packet=self._limits.started_packet,
+        )
         self._alarm = Alarm(self._loop, lambda: self.step(TimerFired()))
         self._counters["connections"] += 1
         self._server.ends[self._conn] = self

@@ -56,6 +56,8 @@ class UdpServer(asyncio.DatagramProtocol):
             new_conn=shell.new_conn,
             max_flows=shell.hub.limits.connections,
             reassembly=reassembly,
+            dead_after=shell.hub.limits.dead_after,
+            resets=shell.hub.limits.resets,
         )
         self._alarm = Alarm(self._loop, lambda: self._step(TimerFired()))
 

@@ -9,6 +9,7 @@ import pytest
 from netlab.chat.limits import ChatLimits
 from netlab.errors import BadLimit
 from netlab.packets.limits import MAX_MESSAGE
+from netlab.units import S
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,10 @@ from netlab.packets.limits import MAX_MESSAGE
         ({"connections": 0}, "connections must be at least 1"),
         ({"history": -1}, "history -1 is negative"),
         ({"resume_window": -1}, "resume_window -1 is negative"),
+        ({"resets": 0}, "resets must be at least 1"),
+        ({"accept_backlog": 0}, "accept_backlog must be at least 1"),
+        ({"dead_after": 15 * S}, "dead_after 15s is not over the 15s between two pings"),
+        ({"ping_after": 40 * S}, "dead_after 30s is not over the 40s between two pings"),
     ],
 )
 def test_what_could_not_be_kept_to_is_refused(limits: dict[str, Any], said: str) -> None:

@@ -90,6 +90,7 @@ def test_help_of_a_command(netlab, command):
         (["serve", "--limit-connections", "0"], "let nothing through"),
         (["serve", "--limit-resume-window", "120"], "20ms"),
         (["serve", "--limit-byte-rate", "1KiB"], "--limit-message"),
+        (["serve", "--limit-dead-after", "10s"], "dead_after 10s is not over the 15s between two pings"),
         (["serve", "--tls-cert", "only.pem"], "go together"),
     ],
 )

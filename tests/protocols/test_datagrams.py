@@ -783,3 +783,16 @@ def test_packets_that_make_no_sense_raise_nothing(strange: list[tuple[bytes, byt
         machine.handle(TimerFired(), now)
         ann.handle(TimerFired(), now)
         assert all(at is None or at > now for at in (machine.deadline, ann.deadline))
+
+
+def test_a_server_may_set_its_own_limits() -> None:
+    machine = DatagramServer(
+        entropy=random.Random(1).randbytes, new_conn=count(1).__next__, max_flows=9, dead_after=60 * S, resets=1
+    )
+    open_flow(machine, ANN, 1)
+    assert machine.deadline == 60 * S
+    assert machine.handle(TimerFired(), 30 * S) == []
+    assert machine.handle(TimerFired(), 60 * S) == [FlowEnded(1, said=False)]
+    ping = encode(Packet(client.PING_PAYLOAD, type=PacketType.PING, session=TOKEN))
+    told = [len(sent(arrive(machine, ANN, ping, now=70 * S))) for _ in range(3)]
+    assert told == [1, 0, 0]

@@ -298,3 +298,15 @@ def test_time(script: Script) -> None:
 def test_reading_the_deadline_changes_nothing() -> None:
     machine = StreamConnection(0)
     assert [machine.deadline, machine.deadline] == [15 * S, 15 * S]
+
+
+def test_a_server_may_set_its_own_times() -> None:
+    machine = StreamConnection(0, ping_after=2 * S, dead_after=20 * S, started_packet=1 * S)
+    assert machine.deadline == 2 * S
+    assert machine.handle(TimerFired(), 2 * S) == [Transmit(PING)]
+    assert machine.deadline == 20 * S
+    assert machine.handle(BytesArrived(PING[:5]), 3 * S) == []
+    assert machine.deadline == 4 * S
+    (failed,) = machine.handle(TimerFired(), 4 * S)
+    assert isinstance(failed, Failed)
+    assert (failed.code, "within 1s" in failed.detail) == ("packet_timeout", True)
