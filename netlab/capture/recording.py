@@ -21,11 +21,16 @@ from netlab.units import Ns
 _BUFFER = 256 * 1024  # bytes gathered before one write
 
 
+class AlreadyThere(CaptureError):
+    """There is a file of that name, and nobody said that it may be replaced."""
+
+
 def check(path: Path, *, force: bool) -> None:
     """See whether `create` would do, and change nothing.
 
     Raises:
-        CaptureError: the file is there already (and `force` is not said), is no ordinary file, or has no directory.
+        AlreadyThere: the file is there already, and `force` is not said.
+        CaptureError: it is no ordinary file, or has no directory.
     """
     try:
         there = path.lstat()
@@ -38,7 +43,7 @@ def check(path: Path, *, force: bool) -> None:
         if not stat.S_ISREG(there.st_mode):
             raise CaptureError(f"{path} is there and is no ordinary file: name another")
         if not force:
-            raise CaptureError(f"{path} is there already: name another, or say --force to replace it")
+            raise AlreadyThere(f"{path} is there already: name another, or remove it")
 
 
 def create(path: Path, *, force: bool) -> int:
@@ -56,7 +61,7 @@ def create(path: Path, *, force: bool) -> int:
         # O_EXCL: not through a symbolic link, and not over a file that came in between
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     except FileExistsError:
-        raise CaptureError(f"{path} is there already: name another, or say --force to replace it") from None
+        raise AlreadyThere(f"{path} is there already: name another, or remove it") from None
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror}") from None
 

@@ -54,11 +54,14 @@ def command(file: Path, force: bool, quiet: bool, command: tuple[str, ...]) -> N
     as what was sent: the file is for your eyes only (mode 0600).
     """
     from netlab.capture.live import CommandNotFound, LiveCapture
+    from netlab.capture.recording import AlreadyThere
 
     capture = LiveCapture(command, file, force=force)
     with _signals(capture):
         try:
             way = capture.start()
+        except AlreadyThere:
+            raise AlreadyThere(f"{file} is there already: name another, or say --force to replace it") from None
         except CommandNotFound as error:
             click.echo(f"netlab capture: error: {printable(str(error))}", err=True)
             sys.exit(error.status)

@@ -14,6 +14,7 @@ import socket
 from pathlib import Path
 from typing import Any, Literal
 
+from netlab.capture import recording
 from netlab.capture.interpreter import fresh_interpreter
 from netlab.capture.live import LiveCapture, Relay
 from netlab.cli.access import AUTO, check_hosting, made_token
@@ -34,6 +35,7 @@ def captured(options: Options, file: Path) -> int:
         CaptureError: no live capture can be had here, or the file can't be made; the message says what to do.
         NetlabError: as without a capture.
     """
+    recording.check(file, force=False)  # before a chat is hosted for it
     if options.half == "serve":
         return run(lambda stop: _captured_server(options, file, stop))
     return run(lambda stop: _captured_client(options, file, stop))

@@ -173,7 +173,7 @@ class TestTheFile:
     def test_is_never_overwritten_unasked(self, live: Way, tmp_path: Path) -> None:
         there = tmp_path / "there.pcapng"
         there.write_bytes(b"mine")
-        with pytest.raises(CaptureError, match="there already: name another, or say --force"):
+        with pytest.raises(CaptureError, match="there already: name another, or remove it"):
             capture_command(["true"], there)
         assert there.read_bytes() == b"mine"
         assert capture_command(["true"], there, force=True).exit_status == 0

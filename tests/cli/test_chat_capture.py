@@ -97,11 +97,12 @@ def test_a_signal_leaves_in_order(server, start, tmp_path):
 def test_a_file_that_is_there_stays(server, netlab, tmp_path):
     path = tmp_path / "chat.pcapng"
     path.write_bytes(b"precious")
-    done = netlab(*server.reach("tcp"), "--capture", str(path), stdin=b"hello\n")
-    assert done.returncode == 1
-    assert b"is there already" in done.stderr
-    assert done.stderr.count(b"\n") == 1
-    assert path.read_bytes() == b"precious"
+    for arguments in (server.reach("tcp"), ["tcp-chat", "--port", free_port("tcp")]):  # the latter would host first
+        done = netlab(*arguments, "--capture", str(path), stdin=b"hello\n")
+        assert done.returncode == 1
+        assert b"is there already: name another, or remove it" in done.stderr
+        assert done.stderr.count(b"\n") == 1
+        assert path.read_bytes() == b"precious"
 
 
 def test_in_a_terminal(server, terminal, tmp_path):
