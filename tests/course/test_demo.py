@@ -121,11 +121,12 @@ def test_the_command_tells_it_in_plain_text_and_may_be_run_again(tmp_path: Path)
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_the_story_fits_the_terminal(tmp_path: Path, columns: int) -> None:
     """No line is longer: a terminal would break it in the middle of a word."""
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # pytest-xdist sets it
     child = pexpect.spawn(
         sys.executable,
         ["-m", "netlab", "demo"],
         cwd=tmp_path,
-        env=os.environ | {"TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=environment | {"TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2])},
         dimensions=(40, columns),
         encoding="utf-8",
         timeout=60,
