@@ -31,8 +31,9 @@ Copies: TypeAlias = list[tuple[float, bytes]]
 """What becomes of a datagram: each copy with how long it is held back, s. None: it is lost."""
 
 
-LARGE = 64
-"""Bytes above which a datagram is counted as `large`: it carries something, and is no ping or acknowledgement."""
+LARGE = 96
+"""Bytes above which a datagram is counted as `large`: it carries something, and is no ping (92 bytes over udp) or
+acknowledgement."""
 
 
 class DatagramDice:
