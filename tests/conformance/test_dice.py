@@ -10,6 +10,8 @@ from netlab.conformance.flips import DAMAGES, flip
 from netlab.conformance.impairment import LARGE, DatagramDice, DatagramFaults, StreamDice, StreamFaults, flip_bit
 from netlab.conformance.stamp import Stamp, measure, read_stamp, stamp, text_of
 from netlab.packets.limits import MAX_MESSAGE
+from netlab.packets.packet import Packet, PacketType, encode
+from netlab.protocols.datagram_client import PING_PAYLOAD
 
 DATA = bytes(100)
 
@@ -49,6 +51,11 @@ def test_a_clean_network_changes_nothing() -> None:
     assert dice.fate(b"", DatagramFaults(corrupt=1)) == [(0.0, b"")]  # of nothing, no bit can be flipped
     assert dice.fate(bytes(LARGE), DatagramFaults()) == [(0.0, bytes(LARGE))]
     assert dice.counters["large"] == 2_000
+
+
+def test_no_ping_counts_as_something_said() -> None:
+    ping = Packet(PING_PAYLOAD, type=PacketType.PING, session=bytes(8))
+    assert len(encode(ping)) <= LARGE
 
 
 def test_one_bit_is_one_bit() -> None:
