@@ -10,5 +10,6 @@ a packet meets them. `virtual_loop` is an asyncio loop on the simulator's clock.
 from netlab.network.link import Link
 from netlab.network.link_config import BadLink, LinkConfig
 from netlab.network.link_options import parse_link
+from netlab.network.simulator import Simulation
 
-__all__ = ["BadLink", "Link", "LinkConfig", "parse_link"]
+__all__ = ["BadLink", "Link", "LinkConfig", "Simulation", "parse_link"]

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 
 from netlab.network.impairments import Rng, Stream
+from netlab.network.simulator import Simulation
 
 
 def seeded_streams(seed: int | str) -> Stream:
@@ -28,3 +29,8 @@ def seeded_streams(seed: int | str) -> Stream:
 def seeded_entropy(seed: int | str, name: str) -> Callable[[int], bytes]:
     """`entropy(n)` in a simulation. It can be guessed by everybody who knows the seed: never for the world."""
     return random.Random(f"{seed}/{name}/entropy").randbytes
+
+
+def seeded_simulation(seed: int | str) -> Simulation:
+    """An empty simulation of which everything random comes from the seed."""
+    return Simulation(stream=seeded_streams(seed), entropy=lambda host: seeded_entropy(seed, host))
