@@ -153,7 +153,8 @@ class Host:
         """A packet comes from a link."""
         if isinstance(packet, DamagedPacket):
             self._inspect(packet)
-        elif packet.destination == self.address:
+            return
+        if packet.destination == self.address:
             self._deliver(packet)
         elif packet.time_to_live <= 1:
             self.counters["time_exceeded"] += 1  # RFC 1812 §5.3.1; this network has no ICMP to say so

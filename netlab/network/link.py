@@ -31,7 +31,7 @@ from netlab.network.impairments import (
     Stream,
     loss_machine,
 )
-from netlab.network.link_config import Fate, LinkConfig, Red
+from netlab.network.link_config import DropTail, Fate, LinkConfig, Red
 from netlab.network.queues import VARIATES as QUEUE_VARIATES
 from netlab.network.queues import Item, QueueMachine, queue_machine
 from netlab.network.rates import RateMachine, rate_machine
@@ -165,6 +165,8 @@ class Link(Generic[P]):
         self._fates: dict[int, Fate] = {fate.packet: fate for fate in config.fates}
         impairments = (self._lost, self._corrupter, self._doubled, self._reorderer, self._delays, self._queue_dice)
         self._plain = all(part is None for part in impairments) and not self._fates and config.mtu is None
+        is_fifo = isinstance(config.queue, DropTail) and config.queue.unit == "packets"
+        self._passes = is_fifo and not config.delay.keep_order  # who finds the queue empty need not go through it
         self._mean = config.delay.mean
         # With one delay for all and a queue that drops only what comes, nothing happens at the link's near end that
         # anybody could notice before the next packet comes out: then it need not be woken for it.
@@ -190,16 +192,20 @@ class Link(Generic[P]):
     def handle(self, event: Event[P], now: Ns) -> list[Output[P]]:
         """Take in one event; what came out of the link, or was lost in it, comes back."""
         outputs: list[Output[P]] = []
+        pipe = self._pipe
         if self.deadline is not None and self.deadline <= now:
             self._advance(now, outputs)
         if isinstance(event, Arrived):
             self._arrive(event.packet, event.size, now, outputs)
+            if pipe and pipe[0][0] <= now:
+                self._advance(now, outputs)
         elif isinstance(event, Configure):
             self._serve(now, outputs)
             self._configure(event.config)
-        if self._pipe and self._pipe[0][0] <= now:
-            self._advance(now, outputs)
-        self._set_deadline()
+        deadline = pipe[0][0] if pipe else None
+        if self._queue.items and (self._prompt or deadline is None):
+            deadline = self._free_at if deadline is None else min(deadline, self._free_at)
+        self.deadline = deadline
         return outputs
 
     @property
@@ -248,7 +254,14 @@ class Link(Generic[P]):
         self._arrived += 1
         self._bytes_arrived += size
         if self._plain:
-            self._enter(packet, size, now, self._mean, None, 0.0, outputs)
+            if self._passes and not self._queue.items and self._free_at <= now:  # the usual case, without a detour
+                at = now
+                if self._rate is not None:
+                    at = self._free_at = self._rate.finish(size, now, waited=False)
+                self._pushed += 1
+                heappush(self._pipe, (at + self._mean, self._pushed, packet, size, None))
+            else:
+                self._enter(packet, size, now, self._mean, None, 0.0, outputs)
             return
         # Each takes its dice, whatever the others say.
         lost = self._lost is not None and self._lost()
@@ -311,15 +324,13 @@ class Link(Generic[P]):
         """Send from the queue whatever it was the turn of, up to now."""
         queue, rate = self._queue, self._rate
         late: list[Item] = []
-        while queue.items:
-            head_came: Ns = queue.items[0][2]
-            start = max(self._free_at, head_came)
-            if start > now:
-                return
+        while queue.items and self._free_at <= now:
+            start = max(self._free_at, queue.items[0][2])
             item = queue.pull(start, late)
-            for packet, _, _, _ in late:
-                self._drop(packet, start, "codel", outputs)
-            late.clear()
+            if late:
+                for packet, _, _, _ in late:
+                    self._drop(packet, start, "codel", outputs)
+                late.clear()
             if item is None:
                 return
             packet, size, came, (delay, damage) = item
@@ -337,7 +348,7 @@ class Link(Generic[P]):
 
     def _advance(self, now: Ns, outputs: list[Output[P]]) -> None:
         """Whatever happens up to now."""
-        if self._queue.items:
+        if self._queue.items and self._free_at <= now:
             self._serve(now, outputs)
         pipe = self._pipe
         while pipe and pipe[0][0] <= now:
@@ -345,10 +356,3 @@ class Link(Generic[P]):
             self._delivered += 1
             self._bytes_delivered += size
             outputs.append(Delivered(packet, at, damage))
-
-    def _set_deadline(self) -> None:
-        out = self._pipe[0][0] if self._pipe else None
-        if self._queue.items and (self._prompt or out is None):
-            turn = max(self._free_at, self._queue.items[0][2])
-            out = turn if out is None else min(out, turn)
-        self.deadline = out

@@ -55,12 +55,13 @@ class Tap(Protocol):
 class Channel:
     """One direction of a link between two hosts: the link object, and its timer in the simulation's heap."""
 
-    __slots__ = ("_armed", "_simulation", "_taps", "link", "receiver", "sender")
+    __slots__ = ("_armed", "_awake", "_simulation", "_taps", "link", "receiver", "sender")
 
     def __init__(self, simulation: Simulation, link: Link[Packet], sender: Host, receiver: Host) -> None:
         self._simulation = simulation
         self._taps = simulation.taps
         self._armed: Ns | None = None
+        self._awake = self._wake  # bound once
         self.link = link
         self.sender = sender
         self.receiver = receiver
@@ -70,10 +71,12 @@ class Channel:
         simulation = self._simulation
         if self._taps:
             self._show(self.sender.name, simulation.now, packet, None, outbound=True)
-        outputs = self.link.handle(Arrived(packet, packet.size), simulation.now)
+        link = self.link
+        outputs = link.handle(Arrived(packet, packet.size), simulation.now)
         if outputs:  # now, but not within the sender's own turn
             simulation.call_at(simulation.now, self._carry_out, outputs)
-        self._arm()
+        if link.deadline != self._armed:
+            self._arm()
 
     def configure(self, config: LinkConfig) -> None:
         """From now on the link is like this."""
@@ -84,15 +87,19 @@ class Channel:
         deadline = self.link.deadline
         if deadline is not None and (self._armed is None or deadline < self._armed):
             self._armed = deadline
-            self._simulation.call_at(deadline, self._wake, None)
+            self._simulation.call_at(deadline, self._awake, None)
 
     def _wake(self, _: None) -> None:
         now = self._simulation.now
         if self._armed != now:
             return  # an earlier one was set meanwhile
         self._armed = None
-        self._carry_out(self.link.handle(_TIMER_FIRED, now))
+        outputs = self.link.handle(_TIMER_FIRED, now)
         self._arm()
+        if len(outputs) == 1 and not self._taps and type(outputs[0]) is Delivered and outputs[0].corruption is None:
+            self.receiver.arrive(outputs[0].packet)  # the usual case
+        else:
+            self._carry_out(outputs)
 
     def _carry_out(self, outputs: list[Output[Packet]]) -> None:
         for output in outputs:
