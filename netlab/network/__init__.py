@@ -1,6 +1,6 @@
 """The network: links that lose, delay and reorder, and hosts on a virtual clock.
 
-All pure, but for `virtual_loop` and `seeds`.
+All pure, but for `virtual_loop`, `virtual_endpoint` and `seeds`.
 
 Read `link` first, then `simulator`. `link_config` says what a link can do, `link_options` how people write it
 (`loss=1% delay=20ms`); `impairments`, `queues`, `rates` and `delays` are what a link is made of, in the order in which

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import socket
 import sys
@@ -33,8 +32,9 @@ from ipaddress import IPv4Address
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 from netlab.errors import DeadlineExpired, NetlabError
-from netlab.network.hosts import MAX_DATAGRAM, CannotBind, Host
+from netlab.network.hosts import Host
 from netlab.network.simulator import Simulation
+from netlab.network.virtual_endpoint import VirtualEndpoint
 from netlab.units import Ns, S, format_duration
 
 T = TypeVar("T")
@@ -297,11 +297,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> list[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]]]:
         """The address of a simulated host by its name, or an IPv4 address as it stands."""
-        address = str(IPv4Address(self._address(host)))
+        address = str(IPv4Address(self.address_of(host)))
         kinds = [socket.SOCK_STREAM, socket.SOCK_DGRAM] if type == 0 else [socket.SocketKind(type)]
         return [(socket.AF_INET, kind, proto, "", (address, int(port))) for kind in kinds]
 
-    def _address(self, name: str | bytes | None) -> int:
+    def address_of(self, name: str | bytes | None) -> int:
+        """The 32-bit number of an address, or of the host of that name.
+
+        Raises:
+            OSError: no simulated host is called so.
+        """
         text = name.decode() if isinstance(name, bytes) else name or "0.0.0.0"
         if text == "localhost":
             return int(IPv4Address("127.0.0.1"))
@@ -323,105 +328,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         host = _HOST.get(None)
         if host is None:
             raise RuntimeError("on which host? start the task with spawn(host, ...), or enter `with loop.on(host):`")
-        peer = None if remote_addr is None else (self._address(remote_addr[0]), remote_addr[1])
-        local = (self._address(local_addr[0]), local_addr[1]) if local_addr else (None, 0)
-        endpoint = _Endpoint(self, host, local, peer, protocol_factory())
+        peer = None if remote_addr is None else (self.address_of(remote_addr[0]), remote_addr[1])
+        local = (self.address_of(local_addr[0]), local_addr[1]) if local_addr else (None, 0)
+        endpoint = VirtualEndpoint(self, host, local, peer, protocol_factory())
         return endpoint, endpoint.protocol
 
     async def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         raise NotImplementedError("a virtual loop has no threads: they know nothing of its clock")
-
-
-class _Endpoint(asyncio.DatagramTransport):
-    """One simulated UDP socket."""
-
-    def __init__(
-        self,
-        loop: VirtualLoop,
-        host: Host,
-        local: tuple[int | None, int],
-        peer: tuple[int, int] | None,
-        protocol: asyncio.DatagramProtocol,
-    ) -> None:
-        super().__init__()
-        self.protocol = protocol
-        self._loop = loop
-        self._peer = peer
-        self._context = copy_context()
-        self._closing = False
-        try:
-            self._port = host.bind(local[1], self._received, address=local[0])
-        except CannotBind as error:
-            raise OSError(errno.EADDRINUSE, str(error)) from None
-        self._host = host
-        self._call(protocol.connection_made, self)
-
-    def _call(self, callback: Callable[..., object], *args: Any) -> None:
-        """Call the protocol, in the context in which the socket was opened."""
-        try:
-            self._context.run(callback, *args)
-        except Exception as error:
-            self._loop.call_exception_handler({"message": f"exception in {callback!r}", "exception": error})
-
-    def _received(self, payload: bytes, source: int, source_port: int) -> None:
-        if self._peer is None or self._peer == (source, source_port):
-            self._call(self.protocol.datagram_received, payload, (_text(source), source_port))
-
-    def sendto(self, data: Any, addr: Any = None) -> None:
-        if self._closing:
-            return
-        if self._peer is not None:
-            if addr is not None and (self._loop._address(addr[0]), addr[1]) != self._peer:
-                raise ValueError(f"this socket is connected, and not to {addr}")
-            address, port = self._peer
-        else:
-            address, port = self._loop._address(addr[0]), addr[1]
-        if len(data) > MAX_DATAGRAM:
-            self._loop.call_soon(self._call, self.protocol.error_received, OSError(errno.EMSGSIZE, "Message too long"))
-            return
-        self._port.sendto(bytes(data), address, port)
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        match name:
-            case "sockname":
-                address = self._port.address
-                connected = self._host.address if self._peer else 0
-                return _text(connected if address is None else address), self._port.port
-            case "peername" if self._peer is not None:
-                return _text(self._peer[0]), self._peer[1]
-        return default
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def close(self) -> None:
-        if not self._closing:
-            self._closing = True
-            self._port.close()
-            self._loop.call_soon(self._call, self.protocol.connection_lost, None)
-
-    def abort(self) -> None:
-        self.close()
-
-    def get_write_buffer_size(self) -> int:
-        """Nothing: the link takes all, or drops it."""
-        return 0
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return self.protocol
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self.protocol = cast(asyncio.DatagramProtocol, protocol)
-
-
-_texts: dict[int, str] = {}
-
-
-def _text(address: int) -> str:
-    text = _texts.get(address)
-    if text is None:
-        text = _texts[address] = str(IPv4Address(address))
-    return text
 
 
 def _name(coroutine: object) -> str:
