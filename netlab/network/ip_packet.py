@@ -104,7 +104,7 @@ def corrupt(packet: Packet, corruption: Corruption) -> DamagedPacket:
     `Corruption.fix_udp_checksum`."""
     data = corruption.apply(encode(packet))
     is_udp = data[9] == udp.PROTOCOL and data[0] == 4 << 4 | ipv4.HEADER_LEN // 4
-    if corruption.fix_udp_checksum and is_udp and corruption.at >= ipv4.HEADER_LEN:
+    if corruption.fix_udp_checksum and is_udp:
         source, destination = IPv4Address(data[12:16]), IPv4Address(data[16:20])
         before, after = data[ipv4.HEADER_LEN : _UDP_CHECKSUM_AT], data[_UDP_CHECKSUM_AT + 2 :]
         length = int.from_bytes(before[4:6], "big")

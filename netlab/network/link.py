@@ -51,7 +51,7 @@ class Arrived(msgspec.Struct, Generic[P], frozen=True, gc=False):
 
 
 class Configure(msgspec.Struct, frozen=True):
-    """From now on the link is like this. Packets on their way are not touched; those that wait get the new rate."""
+    """From now on the link is like this. Who is on the way or waits keeps its delay; who waits gets the new rate."""
 
     config: LinkConfig
 

@@ -33,7 +33,10 @@ def drive(link: Link[int], arrivals: Iterable[tuple[Ns, int]]) -> list[Output[in
 
 def run_until(link: Link[int], end: Ns | None, outputs: list[Output[int]]) -> None:
     while link.deadline is not None and (end is None or link.deadline <= end):
-        outputs += link.handle(TimerFired(), link.deadline)
+        now = link.deadline
+        came = link.handle(TimerFired(), now)
+        assert all(output.at == now for output in came if isinstance(output, Delivered)), "a deadline was missed"
+        outputs += came
 
 
 def times(outputs: list[Output[int]]) -> list[tuple[int, float | str]]:
@@ -120,6 +123,26 @@ def test_a_link_changes_while_it_runs() -> None:
     outputs: list[Output[int]] = []
     run_until(link, None, outputs)
     assert times(outputs) == [(2, 15), (1, 20)]  # the second overtakes: the path is shorter now
+
+
+def test_a_shorter_delay_is_that_of_those_that_come_later() -> None:
+    link = make("rate=1mbit delay=100ms")
+    for number in (1, 2):
+        link.handle(Arrived(number, 1000), 0)  # 8 ms each
+    link.handle(Configure(parse_link("rate=1mbit")), 4 * MS)
+    outputs = link.handle(Arrived(3, 1000), 5 * MS)
+    run_until(link, None, outputs)
+    assert times(outputs) == [(3, 24), (1, 108), (2, 116)]  # and it comes at 24, not when the first does
+
+
+def test_order_is_kept_also_over_a_change() -> None:
+    link = make(LinkConfig(delay=Delay(30 * MS, keep_order=True)))
+    link.handle(Arrived(1, 100), 0)
+    link.handle(Configure(LinkConfig(delay=Delay(5 * MS, keep_order=True))), MS)
+    link.handle(Arrived(2, 100), 2 * MS)
+    outputs: list[Output[int]] = []
+    run_until(link, None, outputs)
+    assert times(outputs) == [(1, 30), (2, 30)]
 
 
 def test_those_that_wait_get_the_new_rate() -> None:

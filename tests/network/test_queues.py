@@ -99,7 +99,7 @@ def test_codel_lets_a_burst_pass_that_is_gone_within_an_interval() -> None:
 def test_codel_drops_nothing_while_no_more_than_one_packet_waits() -> None:
     """However long it waits: a slow link is not a long queue."""
     slow = LinkConfig(queue=CoDel(), rate=ConstantRate(120_000))  # 100 ms each
-    assert codel_drops([(n * 100 * MS, 1500) for n in range(50)], slow) == []
+    assert codel_drops([(0, 1500), *[(n * 100 * MS, 1500) for n in range(50)]], slow) == []
 
 
 def test_codel_remembers_a_rate_of_drops_that_helped() -> None:
