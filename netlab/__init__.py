@@ -17,6 +17,6 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("netlab.transports"), name)
-    if name in ("packets", "chat", "protocols", "transports", "capture", "conformance"):
+    if name in ("packets", "chat", "protocols", "transports", "capture", "conformance", "network", "scenarios"):
         return import_module(f"netlab.{name}")
     raise AttributeError(f"module 'netlab' has no attribute {name!r}")

@@ -85,6 +85,7 @@ class ChatClient:
         self.sid = ""
         self.rooms: dict[str, RoomView] = {}
         """What was seen in each room this client is in, and in its own."""
+        self._left_at: dict[str, int] = {}  # the number of our leaving: what comes late from before it is no new join
         self.counters: Counter[str] = Counter()
         self.max_message = MAX_MESSAGE
         self.reliable = reliable
@@ -336,6 +337,7 @@ class ChatClient:
                     view.begin(number + 1)
             case m.Leave(room=room):
                 room = _spelled(room)
+                self._left_at[room] = result.rooms.get(room, 0)
                 if room in self.rooms and self._joining(room):  # after a cut we may be in it again, and have heard so
                     self.rooms[room].left = True
                 else:
@@ -371,11 +373,12 @@ class ChatClient:
                 self._told(message, now)
 
     def _room_event(self, event: m.RoomEvent) -> None:
-        mine = isinstance(event, m.Joined) and event.sid == self.sid
+        own = isinstance(event, m.Joined) and event.sid == self.sid
         for room, number in event.rooms.items():
+            mine = own and (self.reliable or number > self._left_at.get(room, 0))
             if (mine and self.reliable) or (room not in self.rooms and (mine or self._joining(room))):
                 self.rooms[room] = RoomView(number - 1, "")  # the answer to our join is still to come
-            elif mine:
+            if mine:
                 self.rooms[room].begin(number)
         seen = [self.rooms[room].see(number) for room, number in event.rooms.items() if room in self.rooms]
         if seen and all(how == "again" for how in seen):

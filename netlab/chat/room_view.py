@@ -11,10 +11,11 @@ HOLE = 1_000
 class RoomView:
     """What a client has seen of one room's numbers."""
 
-    __slots__ = ("epoch", "first", "last", "left", "missing")
+    __slots__ = ("_begins", "epoch", "first", "last", "left", "missing")
 
     def __init__(self, last: int, epoch: str) -> None:
         self.first = last + 1
+        self._begins = False  # whether `first` is known, or only the lowest number that has come
         self.last = last
         self.epoch = epoch
         self.left = False
@@ -27,6 +28,10 @@ class RoomView:
         if number < self.first:
             self.missing.update(range(max(number, self.first - HOLE), self.first))
             self.first = number
+        elif not self._begins:  # what came before it was of an earlier stay
+            self.missing = {missing for missing in self.missing if missing >= number}
+            self.first, self.last = number, max(self.last, number - 1)
+        self._begins = True
 
     def see(self, number: int) -> Literal["next", "late", "again"]:
         """Note a number; `late` fills a hole, `again` was there before."""
@@ -37,4 +42,9 @@ class RoomView:
         if number in self.missing:
             self.missing.remove(number)
             return "late"
+        if number < self.first:
+            if not self._begins:
+                self.missing.update(range(max(number + 1, self.first - HOLE), self.first))
+                self.first = number
+            return "late"  # of this stay, or of an earlier one: in neither case was it here before
         return "again"

@@ -28,6 +28,7 @@ COMMANDS = {
     "udp-chat": Entry("netlab.cli.chat:udp_chat", "Chat over UDP: join, or host where nobody does."),
     "serve": Entry("netlab.cli.serve:command", "Host one chat over TCP and UDP."),
     "stats": Entry("netlab.cli.stats:command", "Counters of a running server."),
+    "simulate": Entry("netlab.cli.simulate:command", "A scenario on a network that misbehaves, on a virtual clock."),
     "capture": Entry("netlab.cli.capture:command", "Run a command and capture what it sends, without root."),
     "layers": Entry("netlab.cli.layers:command", "The packets of a capture, by layer, field and byte."),
 }

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 
 from netlab.chat import messages as m
@@ -501,6 +502,7 @@ def test_over_udp_an_emit_is_sent_once_and_unknown_after_2_s() -> None:
 
 def test_what_the_counters_say_of_a_room() -> None:
     view = RoomView(10, "")
+    view.begin(11)
     script = [
         # number, how, missing
         (11, "next", set()),
@@ -508,12 +510,44 @@ def test_what_the_counters_say_of_a_room() -> None:
         (13, "late", {12}),
         (13, "again", {12}),
         (14, "again", {12}),
-        (9, "again", {12}),
+        (9, "late", {12}),  # of an earlier stay: it was not here before
         (12, "late", set()),
         (15, "next", set()),
     ]
     for number, how, missing in script:
         assert (view.see(number), view.missing) == (how, missing), number
+
+
+def test_what_comes_before_the_answer_to_a_join_in_any_order_is_neither_missing_nor_double() -> None:
+    view = RoomView(3, "")  # 4 came first, while the join was under way
+    assert [view.see(number) for number in (4, 3, 2, 3)] == ["next", "late", "late", "again"]
+    view.begin(2)  # our own join, number 2
+    assert (view.first, view.last, view.missing) == (2, 4, set())
+    view = RoomView(3, "")
+    view.see(4)
+    view.begin(2)
+    assert view.missing == {2, 3}
+    view = RoomView(3, "")  # 4 was of an earlier stay: the answer says that this one begins at 8
+    view.see(4)
+    view.begin(8)
+    assert (view.first, view.last, view.missing) == (8, 7, set())
+
+
+def test_our_own_join_that_comes_late_after_we_left_is_no_new_join() -> None:
+    alone = Alone(reliable=False).opened()
+    alone.ask(m.Join(0, "tea"))
+    alone.hear(m.Result(1, "ok", rooms={"tea": 2}, epoch="e"))
+    alone.ask(m.Leave(0, "tea"))
+    alone.hear(m.Result(2, "ok", rooms={"tea": 3}))
+    joined = m.Joined(rooms={"tea": 2}, sid=alone.machine.sid, name=alone.machine.name, time=0)
+    alone.hear(joined)
+    assert "tea" not in alone.machine.rooms
+    alone.ask(m.Join(0, "tea"))
+    alone.hear(m.Result(3, "ok", rooms={"tea": 7}, epoch="e"))
+    alone.hear(joined)
+    alone.hear(msgspec.structs.replace(joined, rooms={"tea": 7}))
+    view = alone.machine.rooms["tea"]
+    assert (view.first, view.last, view.missing) == (7, 7, set())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""`netlab simulate`: a scenario on the virtual clock, as a table, as JSON and as a capture."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import click
+import msgspec
+
+from netlab.capture import recording as capture_files
+from netlab.network.link import REASONS
+from netlab.network.link_config import BadLink
+from netlab.network.link_options import parse_link
+from netlab.network.recording import Recording
+from netlab.scenarios import load, ready, run
+from netlab.scenarios.simulated import EPOCH, Ran
+
+
+@click.command("simulate", epilog="Example: netlab simulate bursty-loss --seed 7 --capture bursts.pcapng")
+@click.argument("scenario", required=False)
+@click.option("--list", "listing", is_flag=True, help="The scenarios that come with netlab.")
+@click.option("--seed", type=int, help="Of everything random: the same seed gives the same run; drawn if not given.")
+@click.option("--link", "options", metavar="OPTIONS", help='Another link in both directions: "loss=1% delay=20ms".')
+@click.option(
+    "--capture",
+    "file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what passes the gateway, the link and the server to this pcapng file.",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--json", "as_json", is_flag=True, help="The result as one line of JSON.")
+def command(
+    scenario: str | None,
+    listing: bool,
+    seed: int | None,
+    options: str | None,
+    file: Path | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Run SCENARIO, the name of a ready one or a TOML file, between simulated hosts on a virtual clock.
+
+    No packet leaves this process and no time is waited for. The same seed gives the same result and the same capture,
+    byte for byte.
+    """
+    if listing:
+        _list(as_json=as_json)
+        return 0
+    if scenario is None:
+        raise click.UsageError("name a scenario, or a TOML file: netlab simulate --list shows those that are ready")
+    chosen = load(scenario)
+    if options is not None:
+        try:
+            parse_link(options)
+        except BadLink as error:
+            raise click.UsageError(f"--link: {error}") from None
+        chosen = msgspec.structs.replace(chosen, link=options, there="", back="")
+    number = secrets.randbelow(10**6) if seed is None else seed
+    tap = Recording(comment=f"netlab simulate {scenario} --seed {number}", epoch=EPOCH) if file is not None else None
+    if file is not None:
+        capture_files.check(file, force=force)
+    ran = run(chosen, seed=number, tap=tap, points=("gateway", "gateway>server", "server>gateway", "server"))
+    if file is not None and tap is not None:
+        with os.fdopen(capture_files.create(file, force=force), "wb") as output:
+            output.write(tap.pcapng())
+        click.echo(f"{file}: {tap.frames} frames", err=True)
+    click.echo(msgspec.json.encode(ran).decode() if as_json else "\n".join(_table(scenario, ran)))
+    return 0
+
+
+def _list(*, as_json: bool) -> None:
+    scenarios = ready()
+    if as_json:
+        click.echo(msgspec.json.encode(scenarios).decode())
+        return
+    width = max(map(len, scenarios))
+    for name, scenario in scenarios.items():
+        click.echo(f"{name:{width}}  {scenario.about}\n{'':{width}}  source: {scenario.source}")
+
+
+def _table(name: str, ran: Ran) -> list[str]:
+    scenario = ran.scenario
+    links = [f"{key} {text or '-'}" for key in ("link", "there", "back") if (text := getattr(scenario, key))]
+    lines = [f"{name}, seed {ran.seed}: {scenario.about}", "; ".join(links) or "a perfect link", ""]
+    columns = ["", "sent", "delivered", "lost", "doubled", "p50", "p99", "goodput"]
+    rows = [
+        [
+            flow.what,
+            str(flow.sent),
+            str(flow.delivered),
+            f"{flow.lost} ({flow.lost / flow.sent:.1%})" if flow.sent else "0",
+            str(flow.doubled),
+            _ms(flow.p50_ms),
+            _ms(flow.p99_ms),
+            f"{flow.goodput_bit_s / 1000:,.0f} kbit/s",
+        ]
+        for flow in ran.flows
+    ]
+    widths = [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns))]
+    for row in [columns, *rows]:
+        lines.append(
+            f"{row[0]:{widths[0]}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
+        )
+    lines.append("")
+    for link, account in ran.links.items():
+        dropped = [f"{count} {REASONS[reason]}" for reason, count in account.dropped.items()]
+        others = [
+            f"{count} {what}"
+            for what, count in (
+                ("doubled", account.duplicated),
+                ("damaged", account.corrupted),
+                ("out of turn", account.reordered),
+            )
+            if count
+        ]
+        lines.append(
+            f"{link}: {account.arrived} packets came, {account.delivered} went"
+            + "".join(f", {x}" for x in dropped + others)
+        )
+    lines.append(f"{ran.seconds:.3f} s of virtual time")
+    return lines
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} ms"

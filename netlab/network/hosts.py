@@ -1,0 +1,218 @@
+"""Simulated hosts: addresses, UDP ports, and forwarding for others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import msgspec
+
+from netlab.errors import DecodeError, NetlabError
+from netlab.network import ip_packet
+from netlab.network.ip_packet import DamagedPacket, IpPacket, Packet
+from netlab.packets import ipv4, udp
+from netlab.packets.udp import UdpDatagram
+
+if TYPE_CHECKING:
+    from netlab.network.simulator import Simulation
+
+LOOPBACK = int(IPv4Address("127.0.0.1"))
+EPHEMERAL = range(49152, 65536)
+"""Ports that nobody chose (RFC 6335 §6)."""
+
+MAX_DATAGRAM = 65_535 - ipv4.HEADER_LEN - udp.HEADER_LEN
+"""Payload of the largest UDP datagram in IPv4, bytes."""
+
+Receive: TypeAlias = Callable[[bytes, int, int], None]
+"""Called with a datagram's payload, and the address and port it came from."""
+
+
+class CannotBind(NetlabError):
+    """The port is taken, or the address is not this host's."""
+
+
+class Interface(Protocol):
+    """A host's end of a link."""
+
+    def send(self, packet: Packet) -> None:
+        """Hand the packet to the link."""
+
+
+class UdpPort:
+    """A socket of a host. `sendto` never blocks: what the link can't take it drops."""
+
+    __slots__ = ("_host", "_receive", "address", "is_open", "port")
+
+    def __init__(self, host: Host, address: int | None, port: int, receive: Receive) -> None:
+        self._host = host
+        self._receive = receive
+        self.address = address
+        self.port = port
+        self.is_open = True
+
+    def sendto(self, payload: bytes, address: int, port: int) -> None:
+        """Send one datagram, of at most `MAX_DATAGRAM` bytes."""
+        self._host.send_udp(self, payload, address, port)
+
+    def take(self, payload: bytes, source: int, source_port: int) -> None:
+        """A datagram has come."""
+        self._receive(payload, source, source_port)
+
+    def close(self) -> None:
+        """Give the port back; what comes to it now is dropped."""
+        if self.is_open:
+            self.is_open = False
+            self._host.release(self)
+
+
+class Host:
+    """A host, or a router: every host forwards what is not for itself.
+
+    Attributes:
+        address: the 32-bit number of its address.
+        counters: packets sent, received and forwarded, and those dropped here, by reason: `no_port`, `no_route`,
+            `time_exceeded`, or a field that was damaged, such as `bad_checksum`.
+    """
+
+    def __init__(self, simulation: Simulation, name: str, address: IPv4Address, number: int) -> None:
+        self.name = name
+        self.address = int(address)
+        self.address_text = str(address)
+        self.hardware = bytes([2, 0, 0, 0, number >> 8, number & 0xFF])  # 02: locally administered
+        self.counters: Counter[str] = Counter()
+        self.entropy = simulation.entropy(name)
+        self._simulation = simulation
+        self._routes: dict[int, Interface] = {}
+        self._ports: dict[int, list[UdpPort]] = {}
+        self._identification = 0
+
+    def __repr__(self) -> str:
+        return f"<Host {self.name} {self.address_text}>"
+
+    # UDP
+
+    def bind(self, port: int, receive: Receive, *, address: int | None = None) -> UdpPort:
+        """Open a port; 0 takes a free one.
+
+        Args:
+            address: only what comes to this one of the host's addresses; None for all.
+
+        Raises:
+            CannotBind: the port is taken, or the address is not this host's.
+        """
+        if address not in (None, 0, self.address, LOOPBACK):
+            raise CannotBind(f"{IPv4Address(address or 0)} is not an address of {self.name}")
+        address = address or None
+        if port == 0:
+            port = self._free_port()
+        taken = self._ports.setdefault(port, [])
+        if any(other.address in (address, None) or address is None for other in taken):
+            raise CannotBind(f"port {port} of {self.name} is taken")
+        opened = UdpPort(self, address, port, receive)
+        taken.append(opened)
+        return opened
+
+    def _free_port(self) -> int:
+        first = int.from_bytes(self.entropy(2), "big")
+        for offset in range(len(EPHEMERAL)):
+            port = EPHEMERAL[(first + offset) % len(EPHEMERAL)]
+            if not self._ports.get(port):
+                return port
+        raise CannotBind(f"{self.name} has no free port")
+
+    def release(self, port: UdpPort) -> None:
+        """A port was closed."""
+        self._ports[port.port].remove(port)
+
+    def send_udp(self, port: UdpPort, payload: bytes, destination: int, destination_port: int) -> None:
+        """Send one datagram."""
+        source = port.address or (LOOPBACK if destination == LOOPBACK else self.address)
+        self._identification = (self._identification + 1) & 0xFFFF
+        size = ipv4.HEADER_LEN + udp.HEADER_LEN + len(payload)
+        datagram = UdpDatagram(port.port, destination_port, payload)
+        self.send(IpPacket(source, destination, datagram, size, self._identification))
+
+    # IP
+
+    def send(self, packet: IpPacket) -> None:
+        """Send a packet of this host's own."""
+        self.counters["sent"] += 1
+        destination = packet.destination
+        if destination in (self.address, LOOPBACK):
+            self._simulation.call_at(self._simulation.now, self._deliver, packet)
+            return
+        route = self._routes.get(destination) or self._find_route(destination)
+        if route is None:
+            self.counters["no_route"] += 1
+        else:
+            route.send(packet)
+
+    def arrive(self, packet: Packet) -> None:
+        """A packet comes from a link."""
+        if isinstance(packet, DamagedPacket):
+            self._inspect(packet)
+            return
+        if packet.destination == self.address:
+            self._deliver(packet)
+        elif packet.time_to_live <= 1:
+            self.counters["time_exceeded"] += 1  # RFC 1812 §5.3.1; this network has no ICMP to say so
+        else:
+            self.counters["forwarded"] += 1
+            self._forward(
+                IpPacket(
+                    packet.source,
+                    packet.destination,
+                    packet.body,
+                    packet.size,
+                    packet.identification,
+                    packet.time_to_live - 1,
+                )
+            )
+
+    def _inspect(self, packet: DamagedPacket) -> None:
+        """What a host does with bytes. A router looks at the IPv4 header alone: what is behind it goes on damaged."""
+        try:
+            header = ipv4.decode(packet.data)
+            if int(header.destination) == self.address:
+                self._deliver(ip_packet.decode(packet.data))
+                return
+        except DecodeError as error:
+            self.counters[f"bad_{error.field.replace(' ', '_').lower()}"] += 1
+            return
+        if header.time_to_live <= 1:
+            self.counters["time_exceeded"] += 1
+            return
+        self.counters["forwarded"] += 1
+        header = msgspec.structs.replace(header, time_to_live=header.time_to_live - 1)
+        self._forward(DamagedPacket(ipv4.encode(header)), int(header.destination))
+
+    def _forward(self, packet: Packet, destination: int = 0) -> None:
+        if isinstance(packet, IpPacket):
+            destination = packet.destination
+        route = self._routes.get(destination) or self._find_route(destination)
+        if route is None:
+            self.counters["no_route"] += 1
+        else:
+            route.send(packet)
+
+    def _find_route(self, destination: int) -> Interface | None:
+        route = self._simulation.first_hop(self, destination)
+        if route is not None:
+            self._routes[destination] = route
+        return route
+
+    def forget_routes(self) -> None:
+        """The network has changed."""
+        self._routes.clear()
+
+    def _deliver(self, packet: IpPacket) -> None:
+        body = packet.body
+        if isinstance(body, UdpDatagram):
+            for port in self._ports.get(body.destination_port, ()):
+                if port.address is None or port.address == packet.destination:
+                    self.counters["received"] += 1
+                    port.take(body.payload, packet.source, body.source_port)
+                    return
+        self.counters["no_port"] += 1
