@@ -278,6 +278,7 @@ class TestNothingIsLeftBehind:
             assert len(pids) == 3
             network = os.readlink(f"/proc/{pids[1]}/ns/net")
             assert network != os.readlink("/proc/self/ns/net")
+            held = os.open(f"/proc/{pids[1]}/ns/net", os.O_RDONLY)  # or another test's network may get its number
             caller.send_signal(number)
             wait_until_gone([caller.pid, *pids])
         records = list(read_records((user.home / "family.pcapng").read_bytes()))
@@ -287,6 +288,7 @@ class TestNothingIsLeftBehind:
                 assert os.readlink(entry) != network
             except OSError:
                 continue
+        os.close(held)
 
     @pytest.mark.slow
     def test_when_the_capturing_process_is_killed(self, user: Any) -> None:
