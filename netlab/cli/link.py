@@ -15,8 +15,9 @@ from netlab.cli.link_options import AskedLink, link_options
 from netlab.cli.running import run
 from netlab.network.proxy import UdpProxy
 from netlab.network.seeds import seeded_streams
+from netlab.packets.endpoint import format_host_port
 from netlab.packets.text import printable
-from netlab.transports.url import BadUrl, format_host_port, parse_host_port
+from netlab.transports.url import BadUrl, parse_host_port
 
 WHY_NOT_TCP = (
     "a proxy ends a TCP connection and begins another, so neither end would ever see a segment lost: "
