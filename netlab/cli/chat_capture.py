@@ -14,13 +14,13 @@ import socket
 from pathlib import Path
 from typing import Any, Literal
 
-from netlab.capture.interpreter import fresh_interpreter
 from netlab.capture.live import LiveCapture, Relay
 from netlab.cli.access import AUTO, check_hosting, made_token
 from netlab.cli.chat import Options
 from netlab.cli.hosting import raise_open_files
 from netlab.cli.running import before, in_foreground, run
 from netlab.cli.talk.entering import Server, somebody_listens, tls_for_client
+from netlab.network.interpreter import fresh_interpreter
 from netlab.packets.text import printable
 from netlab.transports import serve
 from netlab.transports.url import DEFAULT_HOST, Address
