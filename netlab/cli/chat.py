@@ -28,7 +28,7 @@ from netlab.cli.argument_types import PORT, File
 from netlab.cli.chat_link import NONE, ChatLink, linked
 from netlab.cli.commands import suggestion
 from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
-from netlab.cli.link_options import SEEDS, drawn, read_link
+from netlab.cli.link_options import SEED, drawn, read_link
 from netlab.cli.running import before, run
 from netlab.cli.talk import piped
 from netlab.cli.talk.conversation import Conversation
@@ -160,7 +160,7 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
     @_only(only_tcp, "--tls-cert", metavar="FILE", help="With serve: certificate (PEM), to host over TLS.")
     @_only(only_tcp, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
     @_only(not only_tcp, "--link", metavar="OPTIONS", help='Through a bad network: "delay=40ms loss=5%".')
-    @_only(not only_tcp, "--seed", type=click.IntRange(0, SEEDS - 1), help="Fix the dice of the link. [drawn]")
+    @_only(not only_tcp, "--seed", type=SEED, help="Fix the dice of the link. [drawn]")
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
     @click.option("--relay-url", "announce", hidden=True)
     def command(**asked: Any) -> int:

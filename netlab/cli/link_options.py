@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
+from netlab.cli.argument_types import Number
 from netlab.network.link_config import BadLink, LinkConfig
 from netlab.network.link_options import OPTIONS, link_from_options, parse_link
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SEEDS = 2**32
+SEED = Number("seed", 0, SEEDS - 1)
 
 
 def link_options(command: Command) -> Command:
@@ -30,7 +32,7 @@ def link_options(command: Command) -> Command:
 
 def seed_option(command: Command) -> Command:
     """`--seed`: without one, a new one is drawn, and told."""
-    return click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="Fix the dice of the link. [drawn]")(command)
+    return click.option("--seed", type=SEED, help="Fix the dice of the link. [drawn]")(command)
 
 
 class AskedLink:

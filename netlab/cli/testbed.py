@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from netlab.cli import link_account
+from netlab.cli.argument_types import File
 from netlab.cli.link_options import AskedLink, link_options
 from netlab.cli.running import in_foreground
 from netlab.errors import NetlabError
@@ -34,7 +35,7 @@ _AVAILABLE = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 @click.option("--cc", metavar="NAME", help="Congestion control of both hosts: reno, cubic, bbr. [the system's]")
 @click.option(
     "--capture",
-    type=click.Path(path_type=Path),
+    type=File(),
     metavar="FILE",
     help="Capture both hosts and the wire into one pcapng FILE; dropped packets say why.",
 )
