@@ -28,11 +28,11 @@ from typing import IO, Any, TypeAlias
 import msgspec
 
 from netlab.capture import obstacles, orders, recording
-from netlab.capture.interpreter import fresh_interpreter
 from netlab.capture.limits import MAX_FILE, SENSOR_PATIENCE
-from netlab.capture.namespace import StepFailed, Way, kill_all_in, network_of
 from netlab.capture.relay import Address, MakeSocket, Relay, RelayThread
 from netlab.errors import CaptureError
+from netlab.network.interpreter import fresh_interpreter
+from netlab.network.namespace import StepFailed, Way, kill_all_in, network_of
 from netlab.units import S
 
 __all__ = [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from netlab.capture.namespace import StepFailed, Way
+from netlab.network.namespace import StepFailed, Way
 
 _SYSCTLS = {
     "kernel.apparmor_restrict_unprivileged_userns": "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from netlab.capture.namespace import Way
+from netlab.network.namespace import Way
 
 _MAX_WORDS = 8192
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netlab.capture.limits import RING_BLOCK, RING_RETIRE, RING_SIZES
-from netlab.capture.namespace import StepFailed
+from netlab.network.namespace import StepFailed
 from netlab.packets.capture_record import MAX_CAPTURED
 from netlab.units import MS, Ns, S
 

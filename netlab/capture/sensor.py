@@ -23,7 +23,9 @@ import msgspec
 
 from netlab.capture import orders
 from netlab.capture.limits import DRAIN_LIMIT, DRAIN_QUIET, SENSOR_PATIENCE, STOP_GRACE
-from netlab.capture.namespace import (
+from netlab.capture.recording import Recording
+from netlab.capture.ring import Ring
+from netlab.network.namespace import (
     StepFailed,
     Way,
     adopt_orphans,
@@ -31,8 +33,7 @@ from netlab.capture.namespace import (
     enter,
     hand_down_capabilities,
 )
-from netlab.capture.recording import Recording
-from netlab.capture.ring import Ring
+from netlab.network.processes import descendants, has_children
 from netlab.units import Ns, S
 
 _KEYBOARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -232,7 +233,7 @@ class Sensor:
         self._end_all(signal.SIGTERM)
 
     def _end_all(self, number: int) -> None:
-        for pid in _descendants(os.getpid()):
+        for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
                 os.kill(pid, signal.SIGCONT)  # a stopped process would not see SIGTERM
@@ -242,7 +243,7 @@ class Sensor:
             return False
         if self._kill_at is not None and time.monotonic_ns() > self._kill_at + STOP_GRACE:
             return True  # what cannot be killed (a set-user-id program, a process stuck in the kernel) is let go
-        return not _has_children()
+        return not has_children()
 
     def _patience(self) -> float | None:
         """How long to wait for the next event at most, s."""
@@ -250,31 +251,6 @@ class Sensor:
             return None
         left = (self._kill_at - time.monotonic_ns()) / S
         return max(left, 0.02) if left > 0 else 0.05
-
-
-def _has_children() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _descendants(ancestor: int) -> list[int]:
-    """The processes below `ancestor`, as /proc tells."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                # proc_pid_stat(5): the name is in parentheses and may hold any byte, the parent is the second after it
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-                children.setdefault(parent, []).append(int(name))
-    below, look_at = [], [ancestor]
-    while look_at:
-        found = children.get(look_at.pop(), [])
-        below += found
-        look_at += found
-    return below
 
 
 def main(arguments: list[str]) -> None:

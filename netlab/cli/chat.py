@@ -25,19 +25,21 @@ from netlab.cli.access import (
     token_option,
 )
 from netlab.cli.argument_types import PORT, File
+from netlab.cli.chat_link import NONE, ChatLink, linked
 from netlab.cli.commands import suggestion
 from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
+from netlab.cli.link_options import SEED, drawn, read_link
 from netlab.cli.running import before, run
 from netlab.cli.talk import piped
 from netlab.cli.talk.conversation import Conversation
-from netlab.cli.talk.entering import Server, join_or_host, tls_for_client
+from netlab.cli.talk.entering import Server, join_or_host, somebody_listens, tls_for_client
 from netlab.cli.talk.forms import Form, PlainForm
 from netlab.cli.talk.forms_human import HumanForm
 from netlab.cli.talk.forms_json import JsonForm
 from netlab.errors import ConnectionEnded
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.text import printable
-from netlab.transports import Chat
+from netlab.transports import Chat, serve
 from netlab.transports.url import DEFAULT_HOST, Address
 
 HALVES = ("serve", "join")
@@ -60,6 +62,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: str | None
     tls_key: str | None
     as_json: bool
+    link: str | None = None
+    seed: int | None = None
     announce: str | None = None
     """With serve: the URL to tell instead of where it listens, because a relay stands before it."""
 
@@ -151,15 +155,20 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
     )
     @token_option("What the server asks for; when hosting, `auto` makes one and prints it.")
     @click.option("--insecure", is_flag=True, help="When hosting: let anybody in who can reach this machine.")
-    @_tcp_only(only_tcp, "--tls", is_flag=True, help="Join over TLS.")
-    @_tcp_only(only_tcp, "--tls-ca", metavar="FILE", help="Join over TLS, trusting this authority (PEM).")
-    @_tcp_only(only_tcp, "--tls-cert", metavar="FILE", help="With serve: certificate (PEM), to host over TLS.")
-    @_tcp_only(only_tcp, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
+    @_only(only_tcp, "--tls", is_flag=True, help="Join over TLS.")
+    @_only(only_tcp, "--tls-ca", metavar="FILE", help="Join over TLS, trusting this authority (PEM).")
+    @_only(only_tcp, "--tls-cert", metavar="FILE", help="With serve: certificate (PEM), to host over TLS.")
+    @_only(only_tcp, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
+    @_only(not only_tcp, "--link", metavar="OPTIONS", help='Through a bad network: "delay=40ms loss=5%".')
+    @_only(not only_tcp, "--seed", type=SEED, help="Fix the dice of the link. [drawn]")
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
     @click.option("--relay-url", "announce", hidden=True)
     def command(**asked: Any) -> int:
         asked = {"tls": False, "tls_ca": None, "tls_cert": None, "tls_key": None} | asked
         asked["token"] = asked["token"] or ""
+        if asked.get("link") is not None:
+            read_link(asked["link"])
+            asked["seed"] = drawn(asked["seed"])
         asked["host"] = asked["host"].removeprefix("[").removesuffix("]")
         asked["tls"] = asked["tls"] or asked["tls_ca"] is not None
         return chat(Options(transport=transport, **asked))
@@ -167,7 +176,7 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
     return command
 
 
-def _tcp_only(wanted: bool, *names: str, **settings: Any) -> Callable[[Command], Command]:
+def _only(wanted: bool, *names: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*names, **settings) if wanted else lambda function: function
 
 
@@ -188,6 +197,8 @@ def chat(options: Options) -> int:
             announce=options.announce,
         )
         return run(lambda stop: host(hosting, stop))
+    if options.link is not None:
+        return run(lambda stop: converse_through_link(options, stop))
     return run(lambda stop: converse(options, stop))
 
 
@@ -205,6 +216,8 @@ def check(options: Options) -> None:
         raise click.UsageError(f"--host {options.host!r} is no name or address: the port goes into --port", ctx)
     if options.half != "serve" and (options.tls_cert or options.tls_key):
         raise click.UsageError("--tls-cert and --tls-key are for serve: others join with --tls-ca", ctx)
+    if options.half == "serve" and options.link is not None:
+        raise click.UsageError("--link is for who joins: netlab link stands before a server", ctx)
     if options.half == "serve" and options.tls:
         raise click.UsageError("--tls and --tls-ca are for joining: serve takes --tls-cert and --tls-key", ctx)
     if options.half == "join" and options.token == AUTO:
@@ -213,13 +226,31 @@ def check(options: Options) -> None:
         raise click.UsageError("--port 0 picks a free port for serve: to join, name the server's", ctx)
 
 
-async def converse(options: Options, stop: asyncio.Future[int]) -> int:
+async def converse_through_link(options: Options, stop: asyncio.Future[int]) -> int:
+    """Chat through a link to the server, which is hosted here, beyond the link, where nobody listens."""
+    text, seed, token = options.link or "", options.seed or 0, options.token
+    if options.may_host:
+        token = check_hosting([options.host], token, insecure=options.insecure)
+    async with contextlib.AsyncExitStack() as stack:
+        if options.may_host and not await before(stop, somebody_listens(Server(str(options.address), token))):
+            raise_open_files()
+            await stack.enter_async_context(serve(str(options.address), token=token))
+            options.tell(f"nobody listens at {options.address}: hosting the chat there, until you leave")
+            if options.token == AUTO:
+                options.tell(made_token(token))
+        link = stack.enter_context(linked(text, seed, (options.host, options.port)))
+        options.tell(f"through a link, each way: {printable(text) or NONE}; seed {seed}")
+        joining = msgspec.structs.replace(options, half="join", token="" if token == AUTO else token)
+        return await converse(joining, stop, link)
+
+
+async def converse(options: Options, stop: asyncio.Future[int], link: ChatLink | None = None) -> int:
     """Enter the chat and stay until the end; the exit status comes back."""
     async with contextlib.AsyncExitStack() as stack:
-        return await stay(options, await before(stop, enter(options, stack)), stop)
+        return await stay(options, await before(stop, enter(options, stack, link)), stop, link)
 
 
-async def enter(options: Options, stack: contextlib.AsyncExitStack) -> Chat:
+async def enter(options: Options, stack: contextlib.AsyncExitStack, link: ChatLink | None = None) -> Chat:
     """Join, or host and join.
 
     Raises:
@@ -230,7 +261,7 @@ async def enter(options: Options, stack: contextlib.AsyncExitStack) -> Chat:
         token = check_hosting([options.host], token, insecure=options.insecure)
         raise_open_files()
     server = Server(
-        url=str(options.address),
+        url=str(options.address if link is None else Address(options.transport, *link.proxy.address)),
         token=token,
         tls=tls_for_client(options.tls_ca) if options.tls else None,
     )
@@ -249,7 +280,7 @@ async def enter(options: Options, stack: contextlib.AsyncExitStack) -> Chat:
         raise ConnectionEnded(f"{where}{said}{host_it}", clean=False) from None
 
 
-async def stay(options: Options, chat: Chat, stop: asyncio.Future[int]) -> int:
+async def stay(options: Options, chat: Chat, stop: asyncio.Future[int], link: ChatLink | None = None) -> int:
     """Talk until the end, in the way that stdin and stdout allow; the exit status comes back.
 
     Raises:
@@ -261,13 +292,13 @@ async def stay(options: Options, chat: Chat, stop: asyncio.Future[int]) -> int:
         from netlab.cli.talk import terminal
 
         screen = terminal.Screen()
-        conversation = Conversation(chat, HumanForm(), screen.show)
+        conversation = Conversation(chat, HumanForm(), screen.show, link)
         await conversation.enter(options.room, url)
         await conversation.look_round()
         return await terminal.converse(conversation, screen, stop)
     form: Form = JsonForm() if options.as_json else HumanForm() if person else PlainForm()
     output = piped.Output()
-    conversation = Conversation(chat, form, output.show)
+    conversation = Conversation(chat, form, output.show, link)
     await conversation.enter(options.room, url)
     if person:
         await conversation.look_round()

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netlab.capture import recording
-from netlab.capture.interpreter import fresh_interpreter
 from netlab.capture.live import LiveCapture, Relay
 from netlab.cli.access import AUTO, check_hosting, made_token
 from netlab.cli.chat import Options
 from netlab.cli.hosting import raise_open_files
 from netlab.cli.running import before, in_foreground, run
-from netlab.cli.talk.entering import tls_for_client
-from netlab.errors import ConnectionEnded, Refused
+from netlab.cli.talk.entering import Server, somebody_listens, tls_for_client
+from netlab.network.interpreter import fresh_interpreter
 from netlab.packets.text import printable
-from netlab.transports import connect, serve
+from netlab.transports import serve
 from netlab.transports.url import DEFAULT_HOST, Address
 
 
@@ -61,7 +60,7 @@ async def _captured_client(options: Options, file: Path, stop: asyncio.Future[in
     if options.may_host:
         token = check_hosting([options.host], options.token, insecure=options.insecure)
     async with contextlib.AsyncExitStack() as stack:
-        if options.may_host and not await before(stop, _somebody_listens(options, token)):
+        if options.may_host and not await before(stop, somebody_listens(_server(options, token))):
             raise_open_files()
             await stack.enter_async_context(serve(str(options.address), token=token))
             options.tell(f"nobody listens at {options.address}: hosting the chat there, until you leave")
@@ -72,20 +71,14 @@ async def _captured_client(options: Options, file: Path, stop: asyncio.Future[in
             arguments.append(f"--name={options.name}")
         if options.tls:
             arguments.append("--tls")
+        if options.link is not None:
+            arguments += [f"--link={options.link}", f"--seed={options.seed}"]
         relay = Relay(options.transport, listen=(DEFAULT_HOST, options.port), to=(options.host, options.port))
         return await _run_child(options, file, stop, arguments, token, options.port, relay)
 
 
-async def _somebody_listens(options: Options, token: str) -> bool:
-    """Ask once, without a name. Whoever refuses this listens too."""
-    tls = tls_for_client(options.tls_ca) if options.tls else None
-    try:
-        async with connect(str(options.address), token=token, tls=tls, reconnect=False):
-            return True
-    except Refused:
-        return True
-    except ConnectionEnded:
-        return False
+def _server(options: Options, token: str) -> Server:
+    return Server(str(options.address), token, tls_for_client(options.tls_ca) if options.tls else None)
 
 
 async def _run_child(

@@ -30,6 +30,10 @@ COMMANDS = {
     "stats": Entry("netlab.cli.stats:command", "Counters of a running server."),
     "simulate": Entry("netlab.cli.simulate:command", "A scenario on a network that misbehaves, on a virtual clock."),
     "capture": Entry("netlab.cli.capture:command", "Run a command and capture what it sends, without root."),
+    "link": Entry("netlab.cli.link:command", "A bad network in front of anybody's UDP program."),
+    "testbed": Entry(
+        "netlab.cli.testbed:command", "Two hosts, a program on each, a bad network between them. No root."
+    ),
     "layers": Entry("netlab.cli.layers:command", "The packets of a capture, by layer, field and byte."),
 }
 """In the order that `netlab --help` shows."""

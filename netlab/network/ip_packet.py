@@ -102,7 +102,12 @@ def decode(data: bytes) -> IpPacket:
 def corrupt(packet: Packet, corruption: Corruption) -> DamagedPacket:
     """The packet with this damage. Checksums stay as they were, so that they catch it; but see
     `Corruption.fix_udp_checksum`."""
-    data = corruption.apply(encode(packet))
+    return DamagedPacket(damage(encode(packet), corruption))
+
+
+def damage(data: bytes, corruption: Corruption) -> bytes:
+    """As `corrupt`, of the bytes of an IPv4 packet."""
+    data = corruption.apply(data)
     is_udp = data[9] == udp.PROTOCOL and data[0] == 4 << 4 | ipv4.HEADER_LEN // 4
     if corruption.fix_udp_checksum and is_udp:
         source, destination = IPv4Address(data[12:16]), IPv4Address(data[16:20])
@@ -111,4 +116,4 @@ def corrupt(packet: Packet, corruption: Corruption) -> DamagedPacket:
         covered = pseudo_header(source, destination, udp.PROTOCOL, length) + (before + b"\0\0" + after)[:length]
         checksum = internet_checksum(covered) or 0xFFFF
         data = data[:_UDP_CHECKSUM_AT] + checksum.to_bytes(2, "big") + after
-    return DamagedPacket(data)
+    return data

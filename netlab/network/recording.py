@@ -30,6 +30,12 @@ class Recording:
         self._blocks.append(pcapng.enhanced_packet(interface, self._epoch + at, frame, comment=comment, flags=flags))
         self.frames += 1
 
+    def take(self) -> bytes:
+        """What has been recorded since this was called last; all of them together are the file."""
+        taken = b"".join(self._blocks)
+        self._blocks.clear()
+        return taken
+
     def pcapng(self) -> bytes:
         """The whole file."""
         return b"".join(self._blocks)

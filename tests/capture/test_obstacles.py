@@ -6,8 +6,8 @@ import errno
 
 import pytest
 
-from netlab.capture.namespace import StepFailed, Way
 from netlab.capture.obstacles import Machine, explain, look
+from netlab.network.namespace import StepFailed, Way
 
 REFUSED = {Way.USER_NAMESPACE: StepFailed("unshare", errno.EPERM), Way.HOST: StepFailed("AF_PACKET", errno.EPERM)}
 FULL = {Way.USER_NAMESPACE: StepFailed("unshare", errno.ENOSPC), Way.HOST: StepFailed("AF_PACKET", errno.EPERM)}

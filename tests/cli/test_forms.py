@@ -61,7 +61,10 @@ def lines_of(form):
     yield from form.members(1, HOSTILE, [{"name": HOSTILE, "sid": HOSTILE, "here": False}])
     yield from form.rooms(1, [{"room": HOSTILE, "members": 2}], [HOSTILE])
     yield from form.rooms(1, [], [])
-    yield from form.stats(1, {HOSTILE: HOSTILE, "x": {HOSTILE: {HOSTILE: [HOSTILE]}}}, {"events": 1})
+    yield from form.stats(
+        1, {HOSTILE: HOSTILE, "x": {HOSTILE: {HOSTILE: [HOSTILE]}}}, {"events": 1}, {HOSTILE: HOSTILE}
+    )
+    yield from form.link(1, HOSTILE)
     yield from form.help(1)
     yield from form.missing(HOSTILE, 1, 2)
 

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from netlab.chat import messages as m
 from netlab.chat.client_events import Changed, Outcome
 from netlab.chat.names import canonical
+from netlab.cli.chat_link import NONE, ChatLink
 from netlab.cli.talk.forms import TEXT_EVENT, Ended, Form, Here, Written
 from netlab.cli.talk.slash import Do, Say, Wrong, parse
 from netlab.errors import ConnectionEnded, MessageTooBig, NetlabError, Refused, RemoteProtocolError
+from netlab.network.link_config import BadLink
 from netlab.transports import Chat
 
 MOST_UNDER_WAY = 128
@@ -27,6 +29,7 @@ class Conversation:
 
     Args:
         show: takes lines and shows them.
+        link: what the chat goes through, if it does.
 
     Attributes:
         room: where a text goes; None where one is in no room.
@@ -35,9 +38,12 @@ class Conversation:
         known_rooms: names of rooms seen.
     """
 
-    def __init__(self, chat: Chat, form: Form, show: Callable[[list[Written]], None]) -> None:
+    def __init__(
+        self, chat: Chat, form: Form, show: Callable[[list[Written]], None], link: ChatLink | None = None
+    ) -> None:
         self.chat = chat
         self.form = form
+        self.link = link
         self.room: str | None = None
         self.tally: Counter[str] = Counter()
         self.names: set[str] = set()
@@ -147,7 +153,10 @@ class Conversation:
                 case "/stats", _:
                     server = await self.chat.stats()
                     client = {**self.chat.counters, "missing": self.chat.missing}
-                    self._show(self.form.stats(number, server, client))
+                    self._show(self.form.stats(number, server, client, self.link.data() if self.link else None))
+                case "/link", _:
+                    self._change_link(words)
+                    self._show(self.form.link(number, self.link.text or NONE if self.link else NONE))
                 case "/help", _:
                     self._show(self.form.help(number))
                 case "/msg", [to, text]:
@@ -162,6 +171,14 @@ class Conversation:
         else:
             outcome = Outcome("ok")
         self._done(number, line, outcome)
+
+    def _change_link(self, words: list[str]) -> None:
+        if self.link is None:
+            raise Refused("no_link", 'this chat goes through no link: udp-chat --link "loss=5%" starts one that does')
+        try:
+            self.link.change(words)
+        except BadLink as error:
+            raise Refused("bad_link", str(error)) from None
 
     async def _who(self, number: int, words: list[str]) -> None:
         room = self._room_or_this(words)

@@ -133,3 +133,14 @@ async def join_or_host(
             raise ConnectionEnded(f"{why}, and {error}", clean=False) from None
     tell(f"nobody listens at {server.url}: hosting the chat there, until you leave")
     return await stack.enter_async_context(join(msgspec.structs.replace(server, url=listener.url), name))
+
+
+async def somebody_listens(server: Server) -> bool:
+    """Ask once, without a name. Whoever refuses this listens too."""
+    try:
+        async with connect(server.url, token=server.token, tls=server.tls, reconnect=False):
+            return True
+    except Refused:
+        return True
+    except ConnectionEnded:
+        return False

@@ -79,8 +79,13 @@ class Form(Protocol):
     def left(self, room: str, now: str | None) -> list[Written]:
         """/leave is done: out of that room, and speaking in the other from now on."""
 
-    def stats(self, number: int, server: dict[str, Any], client: dict[str, int]) -> list[Written]:
-        """The answer to /stats."""
+    def stats(
+        self, number: int, server: dict[str, Any], client: dict[str, int], link: dict[str, Any] | None
+    ) -> list[Written]:
+        """The answer to /stats; `link` where the chat goes through one."""
+
+    def link(self, number: int, link: str) -> list[Written]:
+        """The answer to /link: what the link is like now."""
 
     def help(self, number: int) -> list[Written]:
         """The answer to /help."""
@@ -178,11 +183,17 @@ class PlainForm:
     def left(self, room: str, now: str | None) -> list[Written]:
         return []
 
-    def stats(self, number: int, server: dict[str, Any], client: dict[str, int]) -> list[Written]:
+    def stats(
+        self, number: int, server: dict[str, Any], client: dict[str, int], link: dict[str, Any] | None
+    ) -> list[Written]:
         from netlab.cli.counters import flat
 
         rows = [*flat(server), *(("this end", name, str(count)) for name, count in sorted(client.items()))]
+        rows += flat(link or {}, "link")
         return [line("stats", word(section), word(name), value) for section, name, value in rows]
+
+    def link(self, number: int, link: str) -> list[Written]:
+        return [line("link", printable(link))]
 
     def help(self, number: int) -> list[Written]:
         return [Written([("", f"help {text}")]) for text in help_lines()]

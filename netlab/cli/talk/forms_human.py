@@ -109,9 +109,15 @@ class HumanForm:
         speaking = f"you speak in {printable(now)}" if now else "you are in no room"
         return [note(f"you left {printable(room)}: {speaking}")]
 
-    def stats(self, number: int, server: dict[str, Any], client: dict[str, int]) -> list[Written]:
+    def stats(
+        self, number: int, server: dict[str, Any], client: dict[str, int], link: dict[str, Any] | None
+    ) -> list[Written]:
         rows = [*flat(server), *(("this end", name, str(count)) for name, count in sorted(client.items()))]
+        rows += flat(link or {}, "link")
         return [note(text) for text in table(rows)]
+
+    def link(self, number: int, link: str) -> list[Written]:
+        return [note(f"the link, each way: {printable(link)}")]
 
     def help(self, number: int) -> list[Written]:
         return [note(text) for text in help_lines()]

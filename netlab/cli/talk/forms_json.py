@@ -57,8 +57,14 @@ class JsonForm:
     def left(self, room: str, now: str | None) -> list[Written]:
         return []
 
-    def stats(self, number: int, server: dict[str, Any], client: dict[str, int]) -> list[Written]:
-        return [written("stats", line=number, server=server, client=dict(sorted(client.items())))]
+    def stats(
+        self, number: int, server: dict[str, Any], client: dict[str, int], link: dict[str, Any] | None
+    ) -> list[Written]:
+        through = {} if link is None else {"link": link}
+        return [written("stats", line=number, server=server, client=dict(sorted(client.items())), **through)]
+
+    def link(self, number: int, link: str) -> list[Written]:
+        return [written("link", line=number, link=link)]
 
     def help(self, number: int) -> list[Written]:
         commands = [{"usage": usage.usage, "help": usage.help} for usage in SLASH.values()]

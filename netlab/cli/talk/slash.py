@@ -25,6 +25,7 @@ SLASH = {
     "/who": Usage("/who [ROOM]", "who is in a room, or in the one you speak in", 0, 1),
     "/msg": Usage("/msg NAME TEXT", "say something to one person who shares a room with you", 2, 2),
     "/stats": Usage("/stats", "counters of the server and of this end", 0, 0),
+    "/link": Usage("/link [OPTIONS]", "the link you chat through; or change it: /link loss=20%, /link none", 0, 32),
     "/quit": Usage("/quit", "leave the chat", 0, 0),
     "/help": Usage("/help", "this list", 0, 0),
 }

@@ -1,7 +1,7 @@
 """A network of one's own without root: what `unshare -Urn` does, done by a fresh process to itself.
 
 `enter` must run in a process with one thread (user_namespaces(7): CLONE_NEWUSER in a threaded process is EINVAL), so
-it is called only by `sensor`, which is a process of its own. Read `sensor` next.
+it is called only by processes made for it: `testbed_inside`, and `sensor` of the room `capture`.
 
 The user keeps their own id inside (`whoami` says what it says outside, files belong to whom they belong). COMMAND gets
 CAP_NET_ADMIN, CAP_NET_RAW and CAP_NET_BIND_SERVICE as ambient capabilities (capabilities(7)): they count in the new
@@ -33,7 +33,7 @@ _FOR_COMMAND = (_CAP_NET_BIND_SERVICE, _CAP_NET_ADMIN, _CAP_NET_RAW)
 
 
 class Way(enum.StrEnum):
-    """How a live capture gets at the kernel's packets."""
+    """How one gets at the kernel's packets."""
 
     USER_NAMESPACE = "user-namespace"
     """A user and a network namespace of its own: no root needed."""

@@ -1,0 +1,164 @@
+"""`netlab testbed`: a program on one host, another on a second, and a bad network between them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from netlab.cli import link_account
+from netlab.cli.argument_types import File
+from netlab.cli.link_options import AskedLink, link_options
+from netlab.cli.running import in_foreground
+from netlab.errors import NetlabError
+from netlab.network.testbed import CannotBuild, CannotStart, Result, Testbed
+from netlab.packets.text import printable
+
+_AVAILABLE = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
+
+
+@click.command(
+    "testbed",
+    context_settings={"allow_interspersed_args": False},
+    epilog="Example: netlab testbed --delay 20ms --loss 1% --peer 'iperf3 -s' -- iperf3 -c 10.0.0.2",
+)
+@click.option("--peer", metavar="COMMAND", help="Run this on host B, from before COMMAND begins until it has ended.")
+@click.option("--cc", metavar="NAME", help="Congestion control of both hosts: reno, cubic, bbr. [the system's]")
+@click.option(
+    "--capture",
+    type=File(),
+    metavar="FILE",
+    help="Capture both hosts and the wire into one pcapng FILE; dropped packets say why.",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--json", "as_json", is_flag=True, help="What the link did, as one line of JSON after COMMAND's output.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors: stdout and stderr are the programs' alone.")
+@link_options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def command(
+    peer: str | None,
+    cc: str | None,
+    capture: Path | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    command: tuple[str, ...],
+    **asked: Any,
+) -> int:
+    """Run COMMAND on a host of its own, with a bad network between it and another host. No root.
+
+    COMMAND runs on host A, 10.0.0.1, with the address of host B, 10.0.0.2, as NETLAB_PEER; both have this kernel's own
+    TCP and UDP, and nothing else to reach. Every packet between them crosses the link, each way with dice of its own.
+    COMMAND's exit status is passed on; Ctrl-C is for COMMAND. Afterwards stderr tells what the link did.
+    """
+    ctx = click.get_current_context(silent=True)
+    link = AskedLink(asked)
+    if cc is not None and cc not in (known := _congestion_controls()):
+        raise click.UsageError(f"--cc {cc}: this kernel has {', '.join(known) or 'none'}", ctx)
+    try:
+        beyond = shlex.split(peer or "")
+    except ValueError as error:
+        raise click.UsageError(f"--peer: {error}", ctx) from None
+    if sys.platform != "linux":
+        raise NetlabError(f"a testbed needs Linux (its network namespaces), and this is {sys.platform}")
+    with _file(capture, force) as file:
+        bed = Testbed(command, link.config, seed=link.seed, peer=beyond, congestion=cc, capture=file)
+        try:
+            with _signals(bed):
+                result = bed.run()
+        except CannotBuild as error:
+            raise NetlabError(_why(error)) from None
+        except CannotStart as error:
+            click.echo(f"netlab testbed: error: {printable(str(error))}", err=True)
+            return error.status
+    if as_json:
+        told = {"directions": link_account.as_data(result.accounts), "missed": result.missed}
+        told |= {"exit_status": result.exit_status, "link": link.text, "seed": link.seed}
+        print(json.dumps(told, ensure_ascii=True), flush=True)
+    if not quiet:
+        _tell(result, link, capture)
+    return result.exit_status or int(result.failed is not None)
+
+
+def _tell(result: Result, link: AskedLink, capture: Path | None) -> None:
+    who = "netlab testbed"
+    click.echo(f"{who}: {printable(link.text) or 'nothing lost, no delay'}; seed {link.seed}", err=True)
+    for line in link_account.table(result.accounts):
+        click.echo(f"  {line}", err=True)
+    if result.missed:
+        click.echo(
+            f"{who}: {result.missed} more came too fast for this machine and were lost beside the link", err=True
+        )
+    if capture is not None:
+        click.echo(f"{who}: {result.frames} records -> {printable(str(capture))}", err=True)
+    if result.failed is not None:
+        click.echo(f"{who}: error: {printable(str(capture))} ends early: {result.failed}", err=True)
+
+
+def _congestion_controls() -> list[str]:
+    try:
+        return _AVAILABLE.read_text().split()
+    except OSError:
+        return []
+
+
+@contextlib.contextmanager
+def _file(path: Path | None, force: bool) -> Iterator[int | None]:
+    """The capture's descriptor. Where nothing was run, no file is left."""
+    if path is None:
+        yield None
+        return
+    from netlab.capture import recording
+
+    file = recording.create(path, force=force)
+    try:
+        yield file
+    finally:
+        empty = os.fstat(file).st_size == 0
+        os.close(file)
+        if empty:
+            path.unlink(missing_ok=True)
+
+
+def _why(error: CannotBuild) -> str:
+    from netlab.capture import obstacles
+
+    for failed in error.refused.values():
+        if "ip" in failed.step.partition(":")[0].split():  # not the kernel's word: the tool is missing, or refuses
+            return f"no testbed can be built: {failed.step}"
+    return f"no testbed can be built: {obstacles.explain(obstacles.look(), error.refused)}"
+
+
+@contextlib.contextmanager
+def _signals(bed: Testbed) -> Iterator[None]:
+    """While it runs: Ctrl-C is COMMAND's, and being asked to end ends COMMAND."""
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if not in_foreground():  # else the terminal has given it to COMMAND as well
+            bed.signal(number)
+
+    def asked_to_end(number: int, frame: FrameType | None) -> None:
+        bed.stop()
+
+    before = {}
+    for number, handler in (
+        (signal.SIGINT, interrupted),
+        (signal.SIGTERM, asked_to_end),
+        (signal.SIGHUP, asked_to_end),
+    ):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

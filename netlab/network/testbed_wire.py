@@ -1,0 +1,130 @@
+"""Two hosts and the wire between them, as network namespaces of one process. `testbed_inside` builds them and forwards.
+
+    namespace A              this process's namespace                namespace B
+      eth0  ==== veth ====  wire-a   [ Link each way ]   wire-b  ==== veth ====  eth0
+    10.0.0.1                                                                   10.0.0.2
+
+Offloads are off at all four ends: else one "packet" of 64 KB would cross the link, without its checksum. Neighbours are
+known beforehand and IPv6 is off, so that nothing but what programs send crosses the link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Callable
+
+from netlab.network.namespace import StepFailed, hand_down_capabilities
+
+ADDRESSES = {"A": "10.0.0.1", "B": "10.0.0.2"}
+_NETWORK = "10.0.0.0/24"
+_HARDWARE = {"A": "02:00:00:00:00:01", "B": "02:00:00:00:00:02"}
+_OTHER = {"A": "B", "B": "A"}
+
+_CLONE_NEWNET = 0x40000000
+_SIOCETHTOOL = 0x8946
+_SET_OFF = {"tx checksum": 0x17, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C, "rx checksum": 0x15}
+_IFREQ = struct.Struct("16sP16x")
+
+
+class Wire:
+    """The namespaces of two hosts, and `wire-a` and `wire-b` in this process's own.
+
+    Attributes:
+        namespaces: descriptor of each host's namespace.
+    """
+
+    def __init__(self, congestion: str | None) -> None:
+        """Build everything; `congestion` is the congestion control of both hosts' kernels.
+
+        Raises:
+            StepFailed: the kernel refused a step.
+        """
+        tool = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+        if tool is None:
+            raise StepFailed("the program ip (of iproute2) is not installed", 2)
+        self._ip, self._libc = tool, ctypes.CDLL(None, use_errno=True)
+        self._own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.namespaces: dict[str, int] = {}
+        for host in ADDRESSES:
+            self._check("a second network namespace", self._libc.unshare(_CLONE_NEWNET))
+            self.namespaces[host] = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            self.move_to(self._own)
+        for host, namespace in self.namespaces.items():
+            end = f"wire-{host.lower()}"
+            self._run(
+                None,
+                f"link add {end} type veth peer name eth0 address {_HARDWARE[host]} netns /proc/self/fd/{namespace}",
+                f"link set {end} up arp off",
+            )
+        for host in self.namespaces:
+            other = _OTHER[host]
+            route = f"route replace {_NETWORK} dev eth0 proto kernel scope link src {ADDRESSES[host]}"
+            self.within(host, self._no_ipv6)
+            self._run(
+                host,
+                "link set lo up",
+                f"addr add {ADDRESSES[host]}/24 dev eth0",
+                "link set eth0 up",
+                f"neigh replace {ADDRESSES[other]} lladdr {_HARDWARE[other]} dev eth0 nud permanent",
+                *([f"{route} congctl {congestion}"] if congestion else []),
+            )
+            self.within(host, lambda: self._offloads_off("eth0"))
+            self._offloads_off(f"wire-{host.lower()}")
+        self._no_ipv6()
+
+    def move_to(self, namespace: int) -> None:
+        """Put this process, or the child before its exec, into a namespace."""
+        self._check("setns", self._libc.setns(namespace, _CLONE_NEWNET))
+
+    def within(self, host: str, work: Callable[[], None]) -> None:
+        """Do something in a host's namespace."""
+        self.move_to(self.namespaces[host])
+        try:
+            work()
+        finally:
+            self.move_to(self._own)
+
+    def _check(self, step: str, result: int) -> None:
+        if result != 0:
+            raise StepFailed(step, ctypes.get_errno())
+
+    def _run(self, host: str | None, *orders: str) -> None:
+        def before() -> None:
+            if host is not None:
+                self.move_to(self.namespaces[host])
+            if os.geteuid() != 0:
+                hand_down_capabilities()
+
+        done = subprocess.run(
+            [self._ip, "-batch", "-"],
+            input="\n".join(orders) + "\n",
+            capture_output=True,
+            text=True,
+            preexec_fn=before,
+            pass_fds=tuple(self.namespaces.values()),
+        )
+        if done.returncode != 0:
+            said = " ".join(line for line in done.stderr.split("\n") if line and not line.startswith("Command failed"))
+            raise StepFailed(f"ip: {said.strip()}", 0)
+
+    def _no_ipv6(self) -> None:
+        for scope in ("all", "default"):
+            path = f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"
+            with contextlib.suppress(OSError), open(path, "w") as switch:
+                switch.write("1")
+
+    def _offloads_off(self, interface: str) -> None:
+        import fcntl
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            for command in _SET_OFF.values():
+                value = ctypes.create_string_buffer(struct.pack("=II", command, 0))
+                request = _IFREQ.pack(interface.encode(), ctypes.addressof(value))
+                with contextlib.suppress(OSError):  # what can't be set is off or fixed; `check_offloads` sees
+                    fcntl.ioctl(control, _SIOCETHTOOL, request)
