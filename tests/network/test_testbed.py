@@ -67,7 +67,7 @@ def test_a_round_trip_takes_as_long_as_was_asked_for(user, delay):
     over = [trip - 2 * delay * 1_000_000 for trip in probed["trips"]]
     assert probed["lost"] == 0
     assert over[0] >= 0
-    assert over[50] < 5_000_000  # on a quiet machine half a millisecond; not all are
+    assert over[50] < 50_000_000  # gross faults only, the machine may be busy; docs/testbed.md has quiet figures
     assert told["directions"]["A>B"]["delivered"] == 100
 
 
