@@ -11,6 +11,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -30,6 +31,10 @@ IN_CI = os.environ.get("CI") == "true"
 settings.register_profile("netlab", deadline=None)
 settings.register_profile("netlab-ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("netlab-ci" if IN_CI else "netlab")
+
+# A job that a shell started in the background ignores Ctrl-C, and so would every program that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
