@@ -45,6 +45,7 @@ SHELLS_OF_THE_NETWORK = {
         "processes.py",
         "interpreter.py",
         "packet_ring.py",
+        "signals.py",
         "testbed.py",
         "testbed_inside.py",
         "testbed_wire.py",

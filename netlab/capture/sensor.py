@@ -34,10 +34,9 @@ from netlab.network.namespace import (
     hand_down_capabilities,
 )
 from netlab.network.processes import descendants, has_children
+from netlab.network.signals import Signals
 from netlab.units import Ns, S
 
-_KEYBOARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-_STOPPING = (signal.SIGTERM,)
 _NOT_YET = -1  # no descriptor
 
 
@@ -67,26 +66,18 @@ class Sensor:
         self._relays_closed = False
         self._caller_lost = False
         self._handed_over: int | None = None  # the next file's descriptor
-        self._inherited = {number: signal.getsignal(number) for number in (*_KEYBOARD, *_STOPPING)}
+        self._signals = Signals()
 
     def run(self) -> None:
         """Serve the caller until everything is done."""
         adopt_orphans()
-        wake_read, wake_write = socket.socketpair()
-        wake_read.setblocking(False)
-        wake_write.setblocking(False)
-        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
-        for number in _KEYBOARD:
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop())
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        woken = self._signals.take(self._stop)
         orders.send(self._line, orders.Ready(self._way))
         with selectors.DefaultSelector() as selector:
             selector.register(self._ring, selectors.EVENT_READ, self._take)
             selector.register(self._line, selectors.EVENT_READ, self._listen)
             selector.register(self._sockets, selectors.EVENT_READ, self._make_socket)
-            selector.register(wake_read, selectors.EVENT_READ, lambda: wake_read.recv(4096))
+            selector.register(woken, selectors.EVENT_READ, self._signals.woken)
             while not self._finished():
                 for key, _ in selector.select(self._patience()):
                     if key.data() is False:
@@ -189,9 +180,7 @@ class Sensor:
         parent = os.getpid()
 
         def before_exec() -> None:
-            for number, handler in self._inherited.items():
-                signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else signal.SIG_DFL)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._signals.give_back()
             if self._way is Way.USER_NAMESPACE and os.geteuid() != 0:
                 hand_down_capabilities()
             die_with_parent()

@@ -28,6 +28,7 @@ from netlab.network.precise_wait import PreciseSelector, wake_on_time
 from netlab.network.processes import descendants, has_children
 from netlab.network.recording import Recording
 from netlab.network.seeds import seeded_streams
+from netlab.network.signals import Signals
 from netlab.network.testbed_wire import ADDRESSES, Wire
 from netlab.packets.ethernet import HEADER_LEN
 from netlab.units import MS, Ns, S
@@ -35,7 +36,6 @@ from netlab.units import MS, Ns, S
 BATCH = 64
 GRACE: Ns = 1 * S
 PEER_READY: Ns = 2 * S
-_KEYBOARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -123,22 +123,14 @@ class Testbed:
         self._pids: dict[str, int] = {}
         self._status: int | None = None
         self._kill_at: Ns | None = None
-        self._inherited = {number: signal.getsignal(number) for number in (*_KEYBOARD, signal.SIGTERM)}
+        self._signals = Signals()
 
     def run(self) -> None:
         """Run the programs, forward until COMMAND has ended, and tell what came of it."""
         adopt_orphans()
         wake_on_time()
-        wake_read, wake_write = socket.socketpair()
-        wake_read.setblocking(False)
-        wake_write.setblocking(False)
-        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
-        for number in _KEYBOARD:
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop())
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        self._selector.add(wake_read, lambda: _empty(wake_read))
+        woken = self._signals.take(self._stop)
+        self._selector.add(woken, self._signals.woken)
         self._selector.add(self._line, self._listen)
         self._tell(Built([f"net:[{os.fstat(file).st_ino}]" for file in self._wire.namespaces.values()]))
         for direction in self._directions:
@@ -223,9 +215,7 @@ class Testbed:
         parent, namespace = os.getpid(), self._wire.namespaces[host]
 
         def before_exec() -> None:
-            for number, handler in self._inherited.items():
-                signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else signal.SIG_DFL)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._signals.give_back()
             self._wire.move_to(namespace)
             if self._setup.way is Way.USER_NAMESPACE and os.geteuid() != 0:
                 hand_down_capabilities()
@@ -305,10 +295,6 @@ class Testbed:
     def _tell(self, report: Report) -> None:
         with contextlib.suppress(OSError):
             self._line.send(msgspec.json.encode(report))
-
-
-def _empty(woken: socket.socket) -> None:
-    woken.recv(4096)
 
 
 def _listens(pid: int) -> bool:
