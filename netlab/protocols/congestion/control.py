@@ -9,6 +9,10 @@ student's own class is a class with these hooks.
     control.on_ack(Ack(...), now)
     may_send = flight_size + len(segment) <= control.cwnd
 
+One acknowledgement may tell several things. They are told in this order: `on_undo`; `on_loss`, where a recovery begins;
+`on_ack`, for every acknowledgement that told something new; `on_recovered`, where a recovery is over. A sender without
+selective acknowledgements takes one segment off its `flight_size` for each duplicate: nobody inflates `cwnd`.
+
 Taught in notebook 09.
 """
 
@@ -57,7 +61,8 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         rtt: the sample that it gave, ns, or None (Karn).
         srtt: smoothed round-trip time after it, ns.
         rate: delivery rate, or None.
-        recovering: the sender is repairing a loss: window growth is for after it (RFC 5681 §3.2).
+        recovering: the sender is repairing a loss that later data told of, also where this acknowledgement ends that:
+            window growth is for after it (RFC 5681 §3.2). False after a timeout, which slow start repairs.
         cwnd_limited: the window, and not the application or the receiver, held the sender back: only then it may grow
             (RFC 9293 §3.8.2, RFC 7661 §3).
         ecn_echo: the receiver saw congestion marked (RFC 3168).
@@ -78,6 +83,8 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 class CongestionControl(Protocol):
     """A congestion control. No clock, no dice but those it is given; all sizes in bytes.
+
+    A class that derives from this one inherits hooks that do nothing.
 
     Attributes:
         name: as it is chosen: `reno`, `cubic`, `bbr`, `none`.
@@ -107,7 +114,7 @@ class CongestionControl(Protocol):
         RFC 6675 §5 (4.2)); also for an ECN echo. `flight_size`: bytes outstanding when it was noticed."""
 
     def on_recovered(self, now: Ns) -> None:
-        """All that was outstanding when the loss was noticed has been acknowledged."""
+        """All that was outstanding when the loss was noticed, or the timer expired, has been acknowledged."""
 
     def on_rto(self, flight_size: int, now: Ns) -> None:
         """The retransmission timer expired: everything on its way is taken for lost. Called once for each timeout; the
@@ -118,7 +125,8 @@ class CongestionControl(Protocol):
         """The last loss or timeout turned out spurious: nothing had been lost. May take its effect back (RFC 4015)."""
 
     def on_idle(self, idle: Ns, now: Ns) -> None:
-        """The sender is about to send after nothing was on its way for `idle` ns (RFC 5681 §4.1)."""
+        """The sender is about to send after nothing was on its way for `idle` ns, which is longer than its RTO
+        (RFC 5681 §4.1)."""
 
     def on_mss(self, mss: int) -> None:
         """The path takes segments of another size."""
