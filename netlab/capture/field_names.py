@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netlab.packets.packet import HEADER, TOKEN
 from netlab.packets.text import printable, printable_bytes
 
 _NAMES = {
@@ -57,14 +58,7 @@ _NAMES = {
         "urgptr": "urgent pointer",
     },  # RFC 9293 §3.1
     "UDP": {"sport": "source port", "dport": "destination port", "len": "length", "chksum": "checksum"},  # RFC 768
-    "NetlabPacket": {
-        "len": "payload length",
-        "index": "fragment index",
-        "count": "fragment count",
-        "id": "message id",
-        "crc": "CRC-32",
-        "session": "session token",
-    },
+    "NetlabPacket": {field.key: field.name for field in (*HEADER.fields, *TOKEN.fields)},
 }
 _ETHERTYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x8100: "VLAN tag", 0x86DD: "IPv6"}
 PROTOCOLS = {0: "hop-by-hop options", 1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 44: "fragment", 58: "ICMPv6"}
@@ -73,7 +67,7 @@ PROTOCOLS = {0: "hop-by-hop options", 1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP",
 _TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 _IP_FLAGS = {1: "more fragments", 2: "don't fragment", 4: "reserved"}
 _WORDS = {("IP", "ihl"), ("TCP", "dataofs")}  # counted in words of 4 bytes
-_BYTES = {("IP", "len"), ("IPv6", "plen"), ("UDP", "len"), ("NetlabPacket", "len")}
+_BYTES = {("IP", "len"), ("IPv6", "plen"), ("UDP", "len")}
 _OPTIONS = {
     "MSS": "maximum segment size",
     "WScale": "window scale",
@@ -114,16 +108,12 @@ def shown(part: Any, field: Any, value: Any, raw: bytes) -> str:
             return str(value)
         case ("NetlabPacket", "magic"):
             return printable_bytes(value)
-        case ("NetlabPacket", "type"):
-            return f"{value} {field.i2repr(part, value).lower()}"
-        case ("NetlabPacket", "flags"):
-            return "SESSION" if int(value) & 1 else f"{int(value):#04x}" if int(value) else "none"
-        case ("NetlabPacket", "index"):
-            return f"{value} = fragment {value + 1} of {part.count}"
-        case ("NetlabPacket", "id" | "crc"):
-            return f"{value:#010x}"
+        case ("NetlabPacket", "fragment_index"):
+            return f"{value} = fragment {value + 1} of {part.fragment_count}"
         case ("NetlabPacket", "session"):
             return raw.hex(" ")
+        case ("NetlabPacket", _):
+            return HEADER.field(key).text(int(value))
     if (kind, key) in _WORDS:
         return f"{value} = {value * 4} bytes"
     if (kind, key) in _BYTES:

@@ -262,7 +262,7 @@ def _end_of(kind: str, part: Any, start: int, header_end: int) -> int:
         case "UDP":
             return start + int(part.len)
         case "NetlabPacket":
-            return start + HEADER_LEN + int(part.len)
+            return start + HEADER_LEN + int(part.payload_length)
         case "ChatEvent" | "NetlabData" | "Raw" | "Padding":
             return header_end
         case _:

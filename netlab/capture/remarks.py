@@ -13,7 +13,7 @@ from zlib import crc32
 
 from netlab.packets import tcp, udp
 from netlab.packets.checksum import internet_checksum, ones_complement_sum, pseudo_header
-from netlab.packets.packet import HEADER_LEN, SESSION_LEN
+from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN
 
 NO_ADDRESS = "00:00:00:00:00:00"
 """Of both ends of a frame on Linux's loopback."""
@@ -77,12 +77,12 @@ def _checksum_note(kind: str, part: Any, below: list[Any], data: bytes, start: i
 
 
 def _netlab_notes(part: Any, data: bytes, start: int, end: int) -> Iterator[str]:
-    body = start + HEADER_LEN
-    if body + int(part.len) > len(data) or end < body + int(part.len):
-        yield f"It goes on in a later segment: {max(0, end - body)} of its {part.len} payload bytes are here."
-    elif crc32(data[body : body + part.len], crc32(data[start : start + 16])) != part.crc:
+    body, size = start + HEADER_LEN, int(part.payload_length)
+    if body + size > len(data) or end < body + size:
+        yield f"It goes on in a later segment: {max(0, end - body)} of its {size} payload bytes are here."
+    elif crc32(data[body : body + size], crc32(data[start : start + HEADER.byte("crc")])) != part.crc:
         yield "The CRC-32 is wrong: the packet was damaged on its way."
-    if part.flags & 1 and part.len >= SESSION_LEN:
+    if part.flags & SESSION and size >= SESSION_LEN:
         yield f"The first {SESSION_LEN} bytes behind the header say which session it belongs to."
-    if part.count > 1:
-        yield f"Fragment {part.index + 1} of {part.count} of message {part.id:#010x}."
+    if part.fragment_count > 1:
+        yield f"Fragment {part.fragment_index + 1} of {part.fragment_count} of message {part.message_id:#010x}."

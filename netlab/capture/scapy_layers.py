@@ -1,11 +1,13 @@
 """netlab's packet as a scapy layer: `from netlab.capture.scapy_layers import NetlabPacket`, then `rdpcap` shows it.
 
-    UDP()/NetlabPacket(flags="SESSION", session=token)/ChatEvent(text='{"type":"leave"}')/NetlabPacket(type="PONG")
+    UDP()/NetlabPacket(flags="SESSION", session=token)/ChatEvent(text='{"type":"leave"}')/NetlabPacket(type="pong")
 
-The header is that of `netlab.packets.packet`, which is the truth; here it is only written in scapy's words. Several
-packets in one datagram or segment follow each other as layers. Below UDP and TCP the packet is known by its port (9001
-and 9000) and, where scapy knows nothing better, by how it begins. What a segment holds of a packet that began in an
-earlier one is `Raw`: the next header is never hunted for.
+Its fields are those of `netlab.packets.packet.HEADER`. Several packets in one datagram or segment follow each other as
+layers. Below UDP and TCP the packet is known by its port (9001 and 9000) and, where scapy knows nothing better, by how
+it begins. What a segment holds of a packet that began in an earlier one is `Raw`: the next header is never hunted for.
+To have packets that span segments put together, read with a session:
+
+    sniff(offline="chat.pcapng", session=NetlabSession)
 
 Importing this imports scapy, which takes some tenths of a second; netlab imports it where it is used.
 """
@@ -19,8 +21,20 @@ from zlib import crc32
 
 import msgspec
 
+from netlab.capture.summary import describe
 from netlab.packets.endpoint import DEFAULT_PORTS
-from netlab.packets.packet import HEADER_LEN, MAGIC, SESSION_LEN, VERSION, PacketType, begins_like_a_packet
+from netlab.packets.header import HeaderField, Shown
+from netlab.packets.packet import (
+    HEADER,
+    HEADER_LEN,
+    MAGIC,
+    SESSION,
+    SESSION_LEN,
+    TOKEN,
+    VERSION,
+    announced_len,
+    begins_like_a_packet,
+)
 from netlab.packets.text import printable_bytes
 
 _log = logging.getLogger("scapy.runtime")
@@ -33,22 +47,48 @@ try:
         BitField,
         ConditionalField,
         FlagsField,
-        ShortField,
         StrFixedLenField,
         StrLenField,
-        XIntField,
+        XBitField,
         XStrFixedLenField,
     )
     from scapy.layers.inet import TCP, UDP
-    from scapy.packet import Packet, bind_layers
+    from scapy.packet import Packet, Padding, bind_layers
+    from scapy.sessions import TCPSession
 finally:
     _log.setLevel(_level)
 
-__all__ = ["ChatEvent", "NetlabData", "NetlabPacket"]
+__all__ = ["ChatEvent", "NetlabData", "NetlabPacket", "NetlabSession"]
 
-_CRC_AT = 16
-_LENGTH_AT = 4
+_CRC_AT = HEADER.byte("crc")
+_LENGTH_AT = HEADER.byte("payload_length")
 _PORTS = ((TCP, DEFAULT_PORTS["tcp"]), (UDP, DEFAULT_PORTS["udp"]))
+_DEFAULTS: dict[str, Any] = {
+    "magic": MAGIC,
+    "version": VERSION,
+    "payload_length": None,
+    "fragment_count": 1,
+    "crc": None,
+}
+"""Of the fields that are not 0; None is computed."""
+
+
+def _as_scapy(field: HeaderField) -> Any:
+    """A field of the description as scapy's."""
+    key, default = field.key, _DEFAULTS.get(field.key, 0)
+    match field.shown:
+        case Shown.TEXT:
+            return StrFixedLenField(key, default, length=field.bits // 8)
+        case Shown.BYTES:
+            return XStrFixedLenField(key, default or bytes(field.bits // 8), length=field.bits // 8)
+        case Shown.NAMED:
+            return BitEnumField(key, default, field.bits, field.names)
+        case Shown.FLAGS:
+            return FlagsField(key, default, field.bits, [field.names[mask] for mask in sorted(field.names)])
+        case Shown.HEX:
+            return XBitField(key, default, field.bits)
+        case Shown.DECIMAL:
+            return BitField(key, default, field.bits)
 
 
 class _TextField(StrLenField):
@@ -59,24 +99,15 @@ class _TextField(StrLenField):
 
 
 class NetlabPacket(Packet):
-    """The 20-byte header, and the session token where the flag says so. `len` and `crc` are computed when not given.
+    """The header, and the session token where the flag says so. `payload_length` and `crc` are computed when not given.
 
     The body is the next layer: `ChatEvent` where it is one whole message, `NetlabData` where it is anything else.
     """
 
-    name = "netlab packet"
+    name = HEADER.name
     fields_desc = [  # noqa: RUF012  # a list, as scapy has it
-        StrFixedLenField("magic", MAGIC, length=2),
-        BitField("version", VERSION, 4),
-        BitEnumField("type", PacketType.DATA, 4, {kind.value: kind.name for kind in PacketType}),
-        FlagsField("flags", 0, 8, ["SESSION"]),
-        ShortField("len", None),
-        ShortField("index", 0),
-        ShortField("count", 1),
-        ShortField("reserved", 0),
-        XIntField("id", 0),
-        XIntField("crc", None),
-        ConditionalField(XStrFixedLenField("session", bytes(SESSION_LEN), length=SESSION_LEN), lambda p: p.flags & 1),
+        *(_as_scapy(field) for field in HEADER.fields),
+        *(ConditionalField(_as_scapy(field), lambda packet: packet.flags & SESSION) for field in TOKEN.fields),
     ]
 
     @classmethod
@@ -87,21 +118,37 @@ class NetlabPacket(Packet):
         raw: type[Packet] = conf.raw_layer
         return raw
 
+    @classmethod
+    def tcp_reassemble(cls, data: bytes, _metadata: dict[str, Any], _session: dict[str, Any]) -> Packet | None:
+        """The whole packets that `data`, from a TCP stream, begins with; None where the first goes on.
+
+        What is behind the last whole one is `Padding`: scapy's sessions keep it for the next segment.
+        """
+        end = 0
+        while begins_like_a_packet(data, end) and end + announced_len(data, end) <= len(data):
+            end += announced_len(data, end)
+        if end == 0:
+            may_begin = begins_like_a_packet(data) or (len(data) < HEADER_LEN and MAGIC.startswith(data[: len(MAGIC)]))
+            return None if may_begin else conf.raw_layer(data)
+        packet: Packet = cls(data[:end])
+        return packet / Padding(data[end:]) if end < len(data) else packet
+
     @property
     def body_len(self) -> int:
         """Bytes of the body, without the session token, as the length field says."""
-        return max(0, (self.len or 0) - (SESSION_LEN if self.flags & 1 else 0))
+        return max(0, (self.payload_length or 0) - (SESSION_LEN if self.flags & SESSION else 0))
 
     def guess_payload_class(self, payload: bytes) -> type[Packet]:
         if self.body_len == 0:
             return NetlabPacket.dispatch_hook(payload)
         body = payload[: self.body_len]
-        return ChatEvent if self.count == 1 and len(body) == self.body_len and _is_json(body) else NetlabData
+        whole = self.fragment_count == 1 and len(body) == self.body_len
+        return ChatEvent if whole and _is_json(body) else NetlabData
 
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
         body = b"" if isinstance(self.payload, NetlabPacket) else pay[: len(self.payload.self_build())]
         session = pkt[HEADER_LEN:]
-        if self.len is None:
+        if self.payload_length is None:
             length = len(session) + len(body)
             pkt = pkt[:_LENGTH_AT] + length.to_bytes(2, "big") + pkt[_LENGTH_AT + 2 :]
         if self.crc is None:
@@ -109,9 +156,10 @@ class NetlabPacket(Packet):
             pkt = pkt[:_CRC_AT] + crc.to_bytes(4, "big") + pkt[_CRC_AT + 4 :]
         return pkt + pay
 
-    def mysummary(self) -> str:
-        summary: str = self.sprintf("netlab %NetlabPacket.type% %NetlabPacket.id%")
-        return summary if self.count == 1 else f"{summary} {self.index + 1}/{self.count}"
+    def mysummary(self) -> Any:  # text, and the layers to show beside it
+        kind = HEADER.field("type").names.get(self.type, self.type)
+        fragment = "" if self.fragment_count == 1 else f" {self.fragment_index + 1}/{self.fragment_count}"
+        return f"netlab {kind} {self.message_id:08x}{fragment}", _all_shown()
 
 
 class _Body(Packet):
@@ -137,8 +185,8 @@ class ChatEvent(_Body):
         """The message, decoded."""
         return msgspec.json.decode(self.text)
 
-    def mysummary(self) -> str:
-        return printable_bytes(self.text)
+    def mysummary(self) -> Any:  # text, and the layers to show beside it
+        return describe(self.text) or printable_bytes(self.text), _all_shown()
 
 
 class NetlabData(_Body):
@@ -146,6 +194,39 @@ class NetlabData(_Body):
 
     name = "netlab data"
     fields_desc = [_TextField("data", b"", length_from=_room)]  # noqa: RUF012
+
+    def mysummary(self) -> Any:  # text, and the layers to show beside it
+        return f"{len(self.data)} B", _all_shown()
+
+
+def _all_shown() -> list[type[Packet]]:
+    """The layers that a summary shows beside the uppermost, which scapy would leave at that."""
+    return [TCP, UDP, NetlabPacket, ChatEvent, NetlabData]
+
+
+class NetlabSession(TCPSession):
+    """scapy's session for TCP, which finds netlab packets on any port.
+
+    scapy decides by how a segment begins what it carries. Here a flow that carried netlab packets once carries them
+    until its end, and a segment without data, as every connection begins with, decides nothing.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._ours: set[bytes] = set()
+
+    def process(self, pkt: Packet, cls: type[Packet] | None = None) -> Packet | None:
+        if self.app or TCP not in pkt:
+            return super().process(pkt, cls)
+        flow = self._get_ident(pkt)
+        if not pkt[TCP].payload and flow not in self._ours:
+            return pkt
+        if begins_like_a_packet(bytes(pkt[TCP].payload)):
+            self._ours.add(flow)
+        if flow in self._ours:
+            _, metadata = self.tcp_frags[flow]
+            metadata |= {"pay_class": NetlabPacket, "tcp_reassemble": NetlabPacket.tcp_reassemble}
+        return super().process(pkt, cls)
 
 
 def _is_json(body: bytes) -> bool:

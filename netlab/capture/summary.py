@@ -13,7 +13,7 @@ from netlab.errors import DecodeError
 from netlab.packets import ethernet, ipv4, ipv6, tcp, udp
 from netlab.packets.capture_record import LinkType, Record
 from netlab.packets.checksum import IPAddress
-from netlab.packets.packet import HEADER_LEN, SESSION_LEN, PacketType, announced_len, begins_like_a_packet
+from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN, begins_like_a_packet
 from netlab.packets.text import printable
 from netlab.units import Ns
 
@@ -166,13 +166,12 @@ def netlab_parts(payload: bytes) -> list[NetlabPart]:
     parts: list[NetlabPart] = []
     at = 0
     while begins_like_a_packet(payload, at):
-        kind, flags = payload[at + 2] & 15, payload[at + 3]
-        index, count = (int.from_bytes(payload[at + i : at + i + 2], "big") for i in (6, 8))
-        message_id = int.from_bytes(payload[at + 12 : at + 16], "big")
-        end = at + announced_len(payload, at)
-        length = end - at - HEADER_LEN
-        body = payload[at + HEADER_LEN + (SESSION_LEN if flags & 1 else 0) : end]
-        name = PacketType(kind).name.lower() if kind < len(PacketType) else f"type {kind}"
+        fields = HEADER.read(payload, at)
+        kind, index, count = fields["type"], fields["fragment_index"], fields["fragment_count"]
+        length, message_id = fields["payload_length"], fields["message_id"]
+        end = at + HEADER_LEN + length
+        body = payload[at + HEADER_LEN + (SESSION_LEN if fields["flags"] & SESSION else 0) : end]
+        name = HEADER.field("type").names.get(kind, f"type {kind}")
         whole = end <= len(payload)
         event = describe(body) if whole and count == 1 else ""
         parts.append(NetlabPart(name, message_id, index, count, length, event, whole))

@@ -2,16 +2,16 @@ r"""netlab's own packet: a 20-byte header and a payload, the same over every tra
 
      0                   1                   2                   3
      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
-    +---------------+---------------+-------+-------+---------------+
-    |  'N' (0x4E)   |  'L' (0x4C)   |version| type  |     flags     |
-    +---------------+---------------+-------+-------+---------------+
-    |          payload length       |        fragment index         |
+    +-------------------------------+-------+-------+---------------+
+    |      'N' 'L' (0x4E 0x4C)      |version|  type |     flags     |
+    +-------------------------------+-------+-------+---------------+
+    |         payload length        |         fragment index        |
     +-------------------------------+-------------------------------+
-    |         fragment count        |      reserved: sent 0, ignored |
+    |         fragment count        |   reserved: sent 0, ignored   |
     +-------------------------------+-------------------------------+
-    |                          message id                           |
+    |                           message id                          |
     +---------------------------------------------------------------+
-    |        CRC-32: zlib.crc32 of bytes 0 to 15, then payload      |
+    |       CRC-32: zlib.crc32 of bytes 0 to 15, then payload       |
     +---------------------------------------------------------------+
     |   with flag SESSION: session token, the first 8 payload bytes |
     |                                                               |
@@ -33,19 +33,13 @@ from zlib import crc32
 import msgspec
 
 from netlab.errors import DecodeError, LocalProtocolError
+from netlab.packets.header import Header, HeaderField, Shown
 from netlab.packets.limits import MAX_PAYLOAD
 
 MAGIC = b"NL"
 VERSION = 1
-HEADER_LEN = 20
 SESSION_LEN = 8
 """Bytes of the session token that leads the payload of a packet with flag SESSION."""
-
-_RULE = "netlab packet header"
-_COVERED = struct.Struct("!2sBBHHHHI")  # bytes 0 to 15: what the CRC covers of the header
-_FIELDS = struct.Struct("!2sBBHHHHII")
-_CRC = struct.Struct("!I")
-_LENGTH_AT = 4  # offset of the payload length in the header
 
 
 class PacketType(enum.IntEnum):
@@ -63,6 +57,86 @@ class PacketType(enum.IntEnum):
 
 SESSION = 0x01
 """Flag: the payload begins with the 8 bytes of the session token."""
+
+HEADER = Header(
+    "netlab",
+    "netlab packet",
+    HeaderField(
+        key="magic",
+        name="magic",
+        bits=16,
+        shown=Shown.TEXT,
+        means="NL: what every packet begins with",
+        drawn="'N' 'L' (0x4E 0x4C)",
+    ),
+    HeaderField(key="version", name="version", bits=4, shown=Shown.DECIMAL, means="of this header: 1"),
+    HeaderField(
+        key="type",
+        name="type",
+        bits=4,
+        shown=Shown.NAMED,
+        means="what the packet is for",
+        names={packet_type.value: packet_type.name.lower() for packet_type in PacketType},
+    ),
+    HeaderField(
+        key="flags", name="flags", bits=8, shown=Shown.FLAGS, means="what is special", names={SESSION: "SESSION"}
+    ),
+    HeaderField(
+        key="payload_length",
+        name="payload length",
+        bits=16,
+        shown=Shown.DECIMAL,
+        unit="bytes",
+        means="bytes behind this header, the session token among them",
+    ),
+    HeaderField(
+        key="fragment_index", name="fragment index", bits=16, shown=Shown.DECIMAL, means="which fragment, from 0"
+    ),
+    HeaderField(
+        key="fragment_count", name="fragment count", bits=16, shown=Shown.DECIMAL, means="fragments of the message"
+    ),
+    HeaderField(
+        key="reserved",
+        name="reserved",
+        bits=16,
+        shown=Shown.HEX,
+        means="sent 0, ignored",
+        drawn="reserved: sent 0, ignored",
+    ),
+    HeaderField(
+        key="message_id", name="message id", bits=32, shown=Shown.HEX, means="the message, for the endpoint that sends"
+    ),
+    HeaderField(
+        key="crc",
+        name="CRC-32",
+        bits=32,
+        shown=Shown.HEX,
+        means="zlib.crc32 of bytes 0 to 15, then payload",
+        drawn="CRC-32: zlib.crc32 of bytes 0 to 15, then payload",
+    ),
+)
+"""The header, field by field. What is known of it elsewhere (scapy, Wireshark, `netlab layers`) is made from this."""
+
+TOKEN = Header(
+    "netlab",
+    "session token",
+    HeaderField(
+        key="session",
+        name="session token",
+        bits=8 * SESSION_LEN,
+        shown=Shown.BYTES,
+        means="with flag SESSION: which session the datagram belongs to",
+    ),
+)
+"""What leads the payload of a packet with flag SESSION."""
+
+HEADER_LEN = HEADER.len
+_RULE = "netlab packet header"
+_FIELDS = struct.Struct(HEADER.layout())
+_COVERED = struct.Struct(HEADER.layout(until="crc"))  # what the CRC covers of the header
+_CRC = struct.Struct("!I")
+_LENGTH_AT = HEADER.byte("payload_length")
+_CRC_AT = HEADER.byte("crc")
 
 _KINDS = {VERSION << 4 | packet_type: packet_type for packet_type in PacketType}
 """Version and type as they stand together in byte 2."""
@@ -143,7 +217,7 @@ def decode(data: bytes) -> Packet:
     """
     packet, end = decode_first(data)
     if end != len(data):
-        raise _wrong("payload length", 4, f"{len(data) - end} B left over after the packet's {end} B")
+        raise _wrong("payload_length", f"{len(data) - end} B left over after the packet's {end} B")
     return packet
 
 
@@ -154,7 +228,9 @@ def decode_first(data: bytes, start: int = 0) -> tuple[Packet, int]:
         DecodeError: as `decode`, with offsets counted from `start`.
     """
     if len(data) - start < HEADER_LEN:
-        raise _wrong("header", len(data) - start, f"{len(data) - start} B where a header takes {HEADER_LEN} B")
+        there = len(data) - start
+        message = f"{there} B where a header takes {HEADER_LEN} B"
+        raise DecodeError(message, rule=_RULE, field="header", offset=there)
     magic, kind, flags, length, index, count, _reserved, message_id, crc = _FIELDS.unpack_from(data, start)
     body = start + HEADER_LEN
     end = body + length
@@ -162,16 +238,16 @@ def decode_first(data: bytes, start: int = 0) -> tuple[Packet, int]:
     packet_type = _KINDS.get(kind)
     if magic != MAGIC or packet_type is None or len(payload) != length:
         raise _wrong_beginning(magic, kind, length, len(payload))
-    if crc32(payload, crc32(data[start : start + 16])) != crc:
-        raise _wrong("crc", 16, "the CRC-32 does not match: the packet was damaged on its way")
+    if crc32(payload, crc32(data[start : start + _CRC_AT])) != crc:
+        raise _wrong("crc", "the CRC-32 does not match: the packet was damaged on its way")
     if index >= count:
-        raise _wrong("fragment index", 6, f"fragment index {index} is not below count {count}")
+        raise _wrong("fragment_index", f"fragment index {index} is not below count {count}")
     if not flags:
         return Packet(payload, message_id, index, count, packet_type), end
     if flags != SESSION:
-        raise _wrong("flags", 3, f"flags {flags:#04x} has bits that are not known")
+        raise _wrong("flags", f"flags {flags:#04x} has bits that are not known")
     if length < SESSION_LEN:
-        raise _wrong("session", HEADER_LEN, f"flag SESSION, but {length} B of payload hold no {SESSION_LEN} B token")
+        raise _wrong("session", f"flag SESSION, but {length} B of payload hold no {SESSION_LEN} B token")
     token, payload = payload[:SESSION_LEN], payload[SESSION_LEN:]
     return Packet(payload, message_id, index, count, packet_type, token), end
 
@@ -218,17 +294,18 @@ def with_session(encoded: bytes, token: bytes) -> bytes:
 
 def _wrong_beginning(magic: bytes, kind: int, length: int, there: int) -> DecodeError:
     if magic != MAGIC:
-        return _wrong("magic", 0, f"begins with {magic!r}, not {MAGIC!r}")
+        return _wrong("magic", f"begins with {magic!r}, not {MAGIC!r}")
     if kind >> 4 != VERSION:
-        return _wrong("version", 2, f"version {kind >> 4}, only {VERSION} is known")
+        return _wrong("version", f"version {kind >> 4}, only {VERSION} is known")
     if there != length:
-        return _wrong("payload length", 4, f"{length} B of payload announced, {there} B are there")
-    return _wrong("type", 2, f"type {kind & 15} is not known")
+        return _wrong("payload_length", f"{length} B of payload announced, {there} B are there")
+    return _wrong("type", f"type {kind & 15} is not known")
 
 
-def _wrong(field: str, offset: int, message: str) -> DecodeError:
-    return DecodeError(message, rule=_RULE, field=field, offset=offset)
+def _wrong(key: str, message: str) -> DecodeError:
+    offset = HEADER_LEN if key == "session" else HEADER.byte(key)
+    return DecodeError(message, rule=_RULE, field=key.replace("_", " "), offset=offset)
 
 
-assert _FIELDS.size == HEADER_LEN
-assert MAX_PAYLOAD == 2**16 - 1
+assert _FIELDS.size == HEADER_LEN == 20
+assert 2 ** HEADER.field("payload_length").bits - 1 == MAX_PAYLOAD

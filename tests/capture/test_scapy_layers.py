@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.packet import Raw
+from scapy.layers.l2 import Ether
+from scapy.packet import Padding, Raw, fuzz
+from scapy.sendrecv import sniff
+from scapy.sessions import TCPSession
+from scapy.utils import rdpcap, wrpcap
 
-from netlab.capture.scapy_layers import ChatEvent, NetlabData, NetlabPacket
+from netlab.capture.scapy_layers import ChatEvent, NetlabData, NetlabPacket, NetlabSession
 from netlab.packets.packet import Packet, PacketType, decode_all, encode
 
 EVENT = b'{"type":"leave","op":3,"room":"lobby"}'
@@ -29,13 +35,15 @@ packets = st.builds(
 
 
 def as_scapy(packet: Packet) -> Raw:
-    header = NetlabPacket(type=packet.type, index=packet.index, count=packet.count, id=packet.message_id)
+    header = NetlabPacket(
+        type=packet.type, fragment_index=packet.index, fragment_count=packet.count, message_id=packet.message_id
+    )
     if packet.session is not None:
         header = NetlabPacket(
             type=packet.type,
-            index=packet.index,
-            count=packet.count,
-            id=packet.message_id,
+            fragment_index=packet.index,
+            fragment_count=packet.count,
+            message_id=packet.message_id,
             flags="SESSION",
             session=packet.session,
         )
@@ -54,7 +62,7 @@ def test_builds_and_dissects_the_same_bytes_as_the_codec(several: list[Packet]) 
     assert bytes(NetlabPacket(bytes(again))) == ours
     found = []
     while isinstance(again, NetlabPacket):
-        found.append((again.type, again.id, again.count))
+        found.append((again.type, again.message_id, again.fragment_count))
         again = again.payload if isinstance(again.payload, NetlabPacket) else again.payload.payload
     assert found == [(packet.type, packet.message_id, packet.count) for packet in several]
 
@@ -62,7 +70,7 @@ def test_builds_and_dissects_the_same_bytes_as_the_codec(several: list[Packet]) 
 def test_length_and_crc_are_computed_again_when_deleted() -> None:
     packet = NetlabPacket(encode(Packet(EVENT)))
     packet.payload.text = b"{}"
-    del packet.len, packet.crc
+    del packet.payload_length, packet.crc
     assert decode_all(bytes(packet)) == [Packet(b"{}")]
 
 
@@ -105,8 +113,8 @@ def test_a_message_is_shown_and_its_control_characters_are_escaped() -> None:
     assert "\\u202e" in found.show(dump=True)
     raw = NetlabPacket(encode(Packet(b"\x1b[2Jboo", count=2)))
     assert "\x1b" not in raw.show(dump=True)
-    assert raw.summary() == "netlab DATA 0x0 1/2 / NetlabData"
-    assert NetlabPacket(encode(Packet(count=3, index=1))).summary() == "netlab DATA 0x0 2/3"
+    assert raw.summary() == "netlab data 00000000 1/2 / 7 B"
+    assert NetlabPacket(encode(Packet(count=3, index=1))).summary() == "netlab data 00000000 2/3"
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'{"a":"\xff"}', b"[" * 60_000, b"", b"\x00"])
@@ -131,3 +139,65 @@ def test_importing_says_nothing() -> None:
     source = "import logging; logging.basicConfig(level=0)\nimport netlab.capture.scapy_layers"
     done = subprocess.run([sys.executable, "-W", "error", "-c", source], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_summary_shows_who_talks_to_whom_and_what_is_said() -> None:
+    header = IP(src="127.0.0.1", dst="127.0.0.2") / UDP(sport=5, dport=9001)
+    packet = header / Raw(encode(Packet(EVENT, 7)) + encode(Packet(b"x" * 600, 8, 1, 3)))
+    said = "netlab data 00000007 / leave in lobby / netlab data 00000008 2/3 / 600 B"
+    assert IP(bytes(packet)).summary() == f"IP / UDP 127.0.0.1:5 > 127.0.0.2:9001 / {said}"
+
+
+@settings(max_examples=30)
+@given(st.lists(packets, min_size=1, max_size=3))
+def test_scapys_own_idiom_of_a_round_trip(several: list[Packet]) -> None:
+    packet = IP(bytes(IP() / UDP(dport=9001) / Raw(b"".join(map(encode, several)))))
+    assert packet.__class__(bytes(packet)) == packet
+    netlab = packet[NetlabPacket]
+    assert netlab.__class__(bytes(netlab)) == netlab
+    assert netlab.copy() == netlab
+
+
+def test_fuzzed_packets_are_built_and_dissected() -> None:
+    for _ in range(50):
+        data = bytes(fuzz(NetlabPacket() / NetlabData(data=b"hello")))
+        found = NetlabPacket(data)
+        assert bytes(found) == data
+        assert found.__class__(bytes(found)) == found
+
+
+def segments(*pieces: bytes, port: int) -> list[IP]:
+    """A connection from its first segment on, as scapy has it."""
+    built = [IP() / TCP(sport=40_000, dport=port, seq=99, flags="S")]
+    at = 100
+    for piece in pieces:
+        built.append(IP() / TCP(sport=40_000, dport=port, seq=at, flags="PA") / Raw(piece))
+        at += len(piece)
+    return [IP(bytes(segment)) for segment in built]
+
+
+@pytest.mark.parametrize("port", [9000, 40_001])
+@settings(max_examples=30)
+@given(several=st.lists(packets, min_size=1, max_size=5), cuts=st.lists(st.integers(1, 300), max_size=6))
+def test_a_session_puts_packets_that_span_segments_together(port: int, several: list[Packet], cuts: list[int]) -> None:
+    stream = b"".join(map(encode, several))
+    edges = [0, *sorted({cut for cut in cuts if 20 <= cut < len(stream)}), len(stream)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(edges)]
+    session = NetlabSession()
+    whole = [found for segment in segments(*pieces, port=port) if (found := session.process(segment)) is not None]
+    told = [layer for packet in whole for layer in packet.iterpayloads() if isinstance(layer, NetlabPacket)]
+    assert [(packet.message_id, packet.payload_length) for packet in told] == [
+        (packet.message_id, len(packet.payload) + 8 * (packet.session is not None)) for packet in several
+    ]
+    assert not any(Padding in packet for packet in whole)
+
+
+def test_sniffing_a_file_with_scapys_own_session_too(tmp_path: Path) -> None:
+    stream = encode(Packet(EVENT, 1)) + encode(Packet(EVENT, 2)) + encode(Packet(EVENT, 3))
+    file = str(tmp_path / "x.pcap")
+    wrpcap(file, [Ether() / segment for segment in segments(stream[:30], stream[30:100], stream[100:], port=9000)])
+    for session in (TCPSession, NetlabSession):
+        found = sniff(offline=file, session=session)
+        assert [packet[NetlabPacket].message_id for packet in found if NetlabPacket in packet] == [1, 2]
+        assert sum(packet.summary().count("netlab data") for packet in found) == 3
+    assert [NetlabPacket in packet for packet in rdpcap(file)] == [False, True, False, False]
