@@ -34,14 +34,18 @@ class RateSample(msgspec.Struct, frozen=True, gc=False):
         prior_delivered: bytes that had been delivered when the latest of them was sent: where it is not below the total
             at which a round began, that round is over.
         app_limited: the sender had nothing more to send then: the path may be faster than this.
+        flight_size: bytes on their way when the latest of them was sent, itself included.
+        lost: bytes that were marked lost since then.
 
-    Source: draft-cheng-iccrg-delivery-rate-estimation-02 §3.
+    Source: draft-cheng-iccrg-delivery-rate-estimation-02 §3; the last two from draft-ietf-ccwg-bbr §4.1.
     """
 
     delivered: int
     interval: Ns
     prior_delivered: int
     app_limited: bool
+    flight_size: int
+    lost: int
 
     @property
     def bit_s(self) -> int:
