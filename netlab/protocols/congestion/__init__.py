@@ -5,10 +5,11 @@ Read `control` first: what a control is told, and what it decides. Then `reno`, 
 
 from netlab.errors import NetlabError
 from netlab.protocols.congestion.control import Ack, CongestionControl, RateSample
+from netlab.protocols.congestion.cubic import Cubic
 from netlab.protocols.congestion.none import FixedWindow
 from netlab.protocols.congestion.reno import Reno
 
-CONTROLS: dict[str, type[CongestionControl]] = {control.name: control for control in (Reno, FixedWindow)}
+CONTROLS: dict[str, type[CongestionControl]] = {control.name: control for control in (Reno, Cubic, FixedWindow)}
 """The congestion controls of netlab, by name."""
 
 
@@ -31,4 +32,14 @@ def named(name: str) -> type[CongestionControl]:
         raise UnknownControl(f"no congestion control {name!r}: they are {', '.join(CONTROLS)}") from None
 
 
-__all__ = ["CONTROLS", "Ack", "CongestionControl", "FixedWindow", "RateSample", "Reno", "UnknownControl", "named"]
+__all__ = [
+    "CONTROLS",
+    "Ack",
+    "CongestionControl",
+    "Cubic",
+    "FixedWindow",
+    "RateSample",
+    "Reno",
+    "UnknownControl",
+    "named",
+]
