@@ -46,8 +46,13 @@ SHELLS_OF_THE_NETWORK = {
         "interpreter.py",
         "packet_ring.py",
         "signals.py",
+        "foreign_sockets.py",
+        "link_line.py",
+        "programs.py",
+        "recording_file.py",
         "testbed.py",
         "testbed_inside.py",
+        "testbed_orders.py",
         "testbed_wire.py",
     ),
 }

@@ -19,7 +19,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +30,7 @@ from netlab.capture import obstacles, orders, recording
 from netlab.capture.limits import MAX_FILE, SENSOR_PATIENCE
 from netlab.capture.relay import Address, MakeSocket, Relay, RelayThread
 from netlab.errors import CaptureError
+from netlab.network.foreign_sockets import ForeignSockets
 from netlab.network.interpreter import fresh_interpreter
 from netlab.network.namespace import StepFailed, Way, kill_all_in, network_of
 from netlab.units import S
@@ -142,8 +142,7 @@ class LiveCapture:
         self._process: subprocess.Popen[bytes] | None = None
         self._network: str | None = None
         self._line: socket.socket | None = None
-        self._sockets: socket.socket | None = None
-        self._asking = threading.Lock()
+        self._sockets: ForeignSockets | None = None
         self._relay_thread: RelayThread | None = None
 
     def start(self) -> Way:
@@ -249,10 +248,9 @@ class LiveCapture:
 
     def _spawn(self, way: Way) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        numbers = (theirs.fileno(), answering.fileno())
+        self._line, self._sockets = ours, (sockets := ForeignSockets())
+        numbers = (theirs.fileno(), sockets.answering.fileno())
         arguments = [str(numbers[0]), str(numbers[1]), str(way), str(self._max_file), *self._command]
-        self._line, self._sockets = ours, asking
         # The child inherits the mask: a Ctrl-C in its first moments is not for it. It clears the mask when it is ready.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTING)
         try:
@@ -271,7 +269,7 @@ class LiveCapture:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
-            answering.close()
+            sockets.answering.close()
 
     def _send(self, words: orders.Order, *files: int) -> None:
         if self._line is not None:
@@ -313,10 +311,12 @@ class LiveCapture:
     def _end(self) -> None:
         """Close everything: the capturing process sees its line end, ends COMMAND, closes the file and exits."""
         self._close_relays()
-        for own in (self._line, self._sockets):
-            if own is not None:
-                own.close()
-        self._line = self._sockets = None
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        if self._sockets is not None:
+            self._sockets.close()
+            self._sockets = None
         if self._process is not None:
             self._process.wait()
             self._process = None
@@ -325,7 +325,8 @@ class LiveCapture:
 
     def _start_relays(self, way: Way) -> None:
         relays = self._relays
-        inside: MakeSocket = self._socket_inside
+        assert self._sockets is not None
+        inside: MakeSocket = self._sockets.make
         if way is Way.HOST:  # one network only: a relay to the address it listens on has nothing to do
             relays, inside = tuple(r for r in relays if r.listen != r.to), socket.socket
         if relays:
@@ -335,17 +336,6 @@ class LiveCapture:
     def _close_relays(self) -> None:
         if self._relay_thread is not None:
             self._relay_thread.close()
-
-    def _socket_inside(self, family: int, kind: int) -> socket.socket:
-        """A socket that belongs to COMMAND's network."""
-        with self._asking:
-            if self._sockets is None:
-                raise ConnectionAbortedError("the capture has ended")
-            orders.send(self._sockets, orders.WantSocket(family, kind))
-            answer, files = orders.receive(self._sockets)
-        if not files:
-            raise OSError(int(answer or 0), os.strerror(int(answer or 0)))
-        return socket.socket(fileno=files[0])
 
     def _find_command(self) -> None:
         name = self._command[0]

@@ -97,14 +97,7 @@ Report: TypeAlias = Ready | Refused | Started | NotStarted | WantFile | Ended | 
 """From the capturing process to the calling one."""
 
 
-class WantSocket(msgspec.Struct, frozen=True):
-    """Asked on a line of its own: a new socket made in the namespace, sent back beside an empty answer."""
-
-    family: int
-    kind: int
-
-
-def send(line: socket.socket, words: Order | Report | WantSocket, *files: int) -> None:
+def send(line: socket.socket, words: Order | Report, *files: int) -> None:
     """Say one thing. A line that is cut already is no error: the other side's end is seen when it is read."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         socket.send_fds(line, [msgspec.json.encode(words)], files)

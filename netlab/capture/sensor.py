@@ -11,12 +11,9 @@ Read `orders` for what is said, `ring` for where packets come from, `recording` 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
-import signal
 import socket
-import subprocess
 import time
 
 import msgspec
@@ -25,19 +22,14 @@ from netlab.capture import orders
 from netlab.capture.limits import DRAIN_LIMIT, DRAIN_QUIET, SENSOR_PATIENCE, STOP_GRACE
 from netlab.capture.recording import Recording
 from netlab.capture.ring import Ring
-from netlab.network.namespace import (
-    StepFailed,
-    Way,
-    adopt_orphans,
-    die_with_parent,
-    enter,
-    hand_down_capabilities,
-)
-from netlab.network.processes import descendants, has_children
+from netlab.network import foreign_sockets
+from netlab.network.namespace import StepFailed, Way, enter
+from netlab.network.programs import Programs
 from netlab.network.signals import Signals
-from netlab.units import Ns, S
+from netlab.units import S
 
 _NOT_YET = -1  # no descriptor
+_COMMAND = "COMMAND"
 
 
 class Sensor:
@@ -60,17 +52,17 @@ class Sensor:
         self._line, self._sockets, self._way, self._command = line, sockets, way, command
         self._max_file = max_file
         self._recording: Recording | None = None
-        self._pid: int | None = None
+        self._begun = False
         self._status: int | None = None
-        self._kill_at: Ns | None = None
         self._relays_closed = False
         self._caller_lost = False
         self._handed_over: int | None = None  # the next file's descriptor
         self._signals = Signals()
+        capable = way is Way.USER_NAMESPACE and os.geteuid() != 0
+        self._programs = Programs(self._signals, grace=STOP_GRACE, capable=capable)
 
     def run(self) -> None:
         """Serve the caller until everything is done."""
-        adopt_orphans()
         woken = self._signals.take(self._stop)
         orders.send(self._line, orders.Ready(self._way))
         with selectors.DefaultSelector() as selector:
@@ -83,8 +75,7 @@ class Sensor:
                     if key.data() is False:
                         selector.unregister(key.fileobj)  # its end: do not look at it again and again
                 self._reap()
-                if self._kill_at is not None and time.monotonic_ns() >= self._kill_at:
-                    self._end_all(signal.SIGKILL)
+                self._programs.insist()
         if self._recording is not None:
             self._drain(self._recording)
         self._ring.close()
@@ -135,9 +126,7 @@ class Sensor:
             case orders.NextFile(refused):
                 self._handed_over = files[0] if refused is None else None
             case orders.Signal(number):
-                if self._pid is not None and self._status is None:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(self._pid, number)
+                self._programs.signal(_COMMAND, number)
             case orders.Stop():
                 self._stop()
             case orders.RelaysClosed():
@@ -146,18 +135,7 @@ class Sensor:
 
     def _make_socket(self) -> bool:
         """Answer one request for a socket of this namespace; False at the end of the line."""
-        words, _ = orders.receive(self._sockets)
-        if not words:
-            return False
-        wanted = msgspec.json.decode(words, type=orders.WantSocket)
-        try:
-            made = socket.socket(wanted.family, wanted.kind)
-        except OSError as error:
-            self._sockets.send(str(error.errno).encode())
-        else:
-            with made, contextlib.suppress(OSError):
-                socket.send_fds(self._sockets, [b"0"], [made.fileno()])
-        return True
+        return foreign_sockets.answer(self._sockets, lambda wanted: socket.socket(wanted.family, wanted.kind))
 
     def _next_file(self, number: int) -> int | None:
         """Ask the caller for another file, and wait for it: the ring holds what comes in the meantime."""
@@ -177,69 +155,38 @@ class Sensor:
     def _start(self, file: int) -> None:
         self._take()  # what passed before COMMAND (setting up relays) is not part of it
         self._recording = Recording(file, self._next_file, application="netlab", max_file=self._max_file)
-        parent = os.getpid()
-
-        def before_exec() -> None:
-            self._signals.give_back()
-            if self._way is Way.USER_NAMESPACE and os.geteuid() != 0:
-                hand_down_capabilities()
-            die_with_parent()
-            if os.getppid() != parent:
-                os._exit(1)
-
         try:
-            child = subprocess.Popen(self._command, preexec_fn=before_exec)
+            pid = self._programs.start(_COMMAND, self._command)
         except OSError as error:
             orders.send(self._line, orders.NotStarted(error.errno or 0))
             self._status = 127
             return
-        self._pid = child.pid
-        child.returncode = 0  # it is waited for in `_reap`, with whatever else it leaves behind
-        orders.send(self._line, orders.Started(child.pid))
+        self._begun = True
+        orders.send(self._line, orders.Started(pid))
 
     def _reap(self) -> None:
         """Wait for whichever child has ended; when COMMAND has, end what it left running."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid == self._pid:
-                self._status = os.waitstatus_to_exitcode(status)
-                orders.send(self._line, orders.Ended(self._status))
-                self._stop()
+        status = self._programs.reap().get(_COMMAND)
+        if status is not None:
+            self._status = status
+            orders.send(self._line, orders.Ended(status))
+            self._stop()
 
     def _stop(self) -> None:
         """Ask everything that COMMAND started to end, and see to it that it does."""
-        if self._pid is None:
+        if self._begun:
+            self._programs.end()
+        else:
             self._status = 0 if self._status is None else self._status
             self._relays_closed = True
-            return
-        if self._kill_at is None:
-            self._kill_at = time.monotonic_ns() + STOP_GRACE
-        self._end_all(signal.SIGTERM)
-
-    def _end_all(self, number: int) -> None:
-        for pid in descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-                os.kill(pid, signal.SIGCONT)  # a stopped process would not see SIGTERM
 
     def _finished(self) -> bool:
-        if self._status is None or not self._relays_closed:
-            return False
-        if self._kill_at is not None and time.monotonic_ns() > self._kill_at + STOP_GRACE:
-            return True  # what cannot be killed (a set-user-id program, a process stuck in the kernel) is let go
-        return not has_children()
+        return self._status is not None and self._relays_closed and self._programs.over
 
     def _patience(self) -> float | None:
         """How long to wait for the next event at most, s."""
-        if self._kill_at is None:
-            return None
-        left = (self._kill_at - time.monotonic_ns()) / S
-        return max(left, 0.02) if left > 0 else 0.05
+        deadline = self._programs.deadline
+        return None if deadline is None else max(0, deadline - time.monotonic_ns()) / S
 
 
 def main(arguments: list[str]) -> None:

@@ -25,7 +25,7 @@ from netlab.cli.access import (
     token_option,
 )
 from netlab.cli.argument_types import PORT, File
-from netlab.cli.chat_link import NONE, ChatLink, linked
+from netlab.cli.chat_link import NONE, ChatLink, of_testbed, through_proxy
 from netlab.cli.commands import suggestion
 from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
 from netlab.cli.link_options import SEED, drawn, read_link
@@ -36,13 +36,16 @@ from netlab.cli.talk.entering import Server, join_or_host, somebody_listens, tls
 from netlab.cli.talk.forms import Form, PlainForm
 from netlab.cli.talk.forms_human import HumanForm
 from netlab.cli.talk.forms_json import JsonForm
-from netlab.errors import ConnectionEnded
+from netlab.errors import ConnectionEnded, Refused
+from netlab.network.link_line import LinkLine
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.text import printable
-from netlab.transports import Chat, serve
+from netlab.transports import Chat, connect, serve
 from netlab.transports.url import DEFAULT_HOST, Address
 
 HALVES = ("serve", "join")
+
+OVER_DATAGRAMS = ("udp", "rudp")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +68,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     link: str | None = None
     seed: int | None = None
     announce: str | None = None
-    """With serve: the URL to tell instead of where it listens, because a relay stands before it."""
+    """The URL to tell instead of where it listens or connects to, because a relay stands between."""
 
     @property
     def who(self) -> str:
@@ -77,6 +80,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         """Where the chat is."""
         encrypted = self.tls if self.half != "serve" else bool(self.tls_cert)
         return Address("tls" if encrypted else self.transport, self.host, self.port)
+
+    @property
+    def shown(self) -> str:
+        """The URL of the chat, as people know it."""
+        return self.announce or str(self.address)
+
+    @property
+    def carrier(self) -> Literal["tcp", "udp"]:
+        """Whose ports it has. Where that is the kernel's TCP, a link needs a testbed; for datagrams a proxy does."""
+        return "udp" if self.transport in OVER_DATAGRAMS else "tcp"
 
     @property
     def may_host(self) -> bool:
@@ -159,14 +172,14 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
     @_only(only_tcp, "--tls-ca", metavar="FILE", help="Join over TLS, trusting this authority (PEM).")
     @_only(only_tcp, "--tls-cert", metavar="FILE", help="With serve: certificate (PEM), to host over TLS.")
     @_only(only_tcp, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
-    @_only(not only_tcp, "--link", metavar="OPTIONS", help='Through a bad network: "delay=40ms loss=5%".')
-    @_only(not only_tcp, "--seed", type=SEED, help="Fix the dice of the link. [drawn]")
+    @click.option("--link", metavar="OPTIONS", help='Through a bad network: "delay=40ms loss=5%".')
+    @click.option("--seed", type=SEED, help="Fix the dice of the link. [drawn]")
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
     @click.option("--relay-url", "announce", hidden=True)
     def command(**asked: Any) -> int:
         asked = {"tls": False, "tls_ca": None, "tls_cert": None, "tls_key": None} | asked
         asked["token"] = asked["token"] or ""
-        if asked.get("link") is not None:
+        if asked["link"] is not None:
             read_link(asked["link"])
             asked["seed"] = drawn(asked["seed"])
         asked["host"] = asked["host"].removeprefix("[").removesuffix("]")
@@ -183,6 +196,13 @@ def _only(wanted: bool, *names: str, **settings: Any) -> Callable[[Command], Com
 def chat(options: Options) -> int:
     """Do what was asked for; the exit status comes back."""
     check(options)
+    if options.link is not None and (line := LinkLine.inherited()) is not None:
+        link = of_testbed(options.link, line)
+        return run(lambda stop: converse(options, stop, link))
+    if options.link is not None and options.carrier == "tcp":
+        from netlab.cli.chat_testbed import through_testbed
+
+        return through_testbed(options, options.link, options.seed or 0)
     if options.capture is not None:
         from netlab.cli.chat_capture import captured
 
@@ -228,20 +248,72 @@ def check(options: Options) -> None:
 
 async def converse_through_link(options: Options, stop: asyncio.Future[int]) -> int:
     """Chat through a link to the server, which is hosted here, beyond the link, where nobody listens."""
-    text, seed, token = options.link or "", options.seed or 0, options.token
-    if options.may_host:
-        token = check_hosting([options.host], token, insecure=options.insecure)
+    text, seed, token = options.link or "", options.seed or 0, presented(options)
     async with contextlib.AsyncExitStack() as stack:
-        if options.may_host and not await before(stop, somebody_listens(Server(str(options.address), token))):
-            raise_open_files()
-            await stack.enter_async_context(serve(str(options.address), token=token))
-            options.tell(f"nobody listens at {options.address}: hosting the chat there, until you leave")
-            if options.token == AUTO:
-                options.tell(made_token(token))
-        link = stack.enter_context(linked(text, seed, (options.host, options.port)))
-        options.tell(f"through a link, each way: {printable(text) or NONE}; seed {seed}")
-        joining = msgspec.structs.replace(options, half="join", token="" if token == AUTO else token)
-        return await converse(joining, stop, link)
+        await host_where_nobody_does(options, token, stop, stack)
+        link = stack.enter_context(through_proxy(text, seed, (options.host, options.port)))
+        tell_link(options, text, seed)
+        return await converse(msgspec.structs.replace(options, half="join", token=token), stop, link)
+
+
+def presented(options: Options) -> str:
+    """The token that this client presents: as given, or made for the chat that may be hosted for it.
+
+    Raises:
+        click.UsageError: it may not be hosted like this.
+    """
+    if options.may_host:
+        return check_hosting([options.host], options.token, insecure=options.insecure)
+    return "" if options.token == AUTO else options.token
+
+
+async def host_where_nobody_does(
+    options: Options, token: str, stop: asyncio.Future[int], stack: contextlib.AsyncExitStack
+) -> None:
+    """Host the chat in this process, where that is wanted and nobody listens.
+
+    Raises:
+        ConnectionEnded: over TCP: nobody listens there, and it is not to be hosted here.
+    """
+    tls = tls_for_client(options.tls_ca) if options.tls else None
+    server = Server(str(options.address), token, tls)
+    if not options.may_host:
+        if options.carrier == "tcp":  # the relay takes every connection: it could not say that nobody listens
+            await before(stop, knock(options, server))
+    elif not await before(stop, somebody_listens(server)):
+        raise_open_files()
+        await stack.enter_async_context(serve(server.url, token=token))
+        options.tell(f"nobody listens at {server.url}: hosting the chat there, until you leave")
+        if options.token == AUTO:
+            options.tell(made_token(token))
+
+
+async def knock(options: Options, server: Server) -> None:
+    """See whether somebody listens.
+
+    Raises:
+        ConnectionEnded: nobody does; the message says what to do.
+    """
+    try:
+        async with connect(server.url, token=server.token, tls=server.tls, reconnect=False):
+            return
+    except Refused:  # who refuses listens
+        return
+    except ConnectionEnded as error:
+        raise not_there(options, server, error) from None
+
+
+def not_there(options: Options, server: Server, error: ConnectionEnded) -> ConnectionEnded:
+    """That a server can't be reached, with what to do about it."""
+    said = printable(str(error)).replace(server.url, options.shown)
+    where = "" if options.shown in said else f"{options.shown}: "
+    host_it = "" if options.may_host or options.tls else f": {options.who} serve hosts a chat"
+    return ConnectionEnded(f"{where}{said}{host_it}", clean=False)
+
+
+def tell_link(options: Options, text: str, seed: int) -> None:
+    """Say what the chat goes through."""
+    options.tell(f"through a link, each way: {printable(text) or NONE}; seed {seed}")
 
 
 async def converse(options: Options, stop: asyncio.Future[int], link: ChatLink | None = None) -> int:
@@ -256,12 +328,12 @@ async def enter(options: Options, stack: contextlib.AsyncExitStack, link: ChatLi
     Raises:
         NetlabError: it can't be joined; the message says what to do.
     """
-    token = options.token
+    token = presented(options)
     if options.may_host:
-        token = check_hosting([options.host], token, insecure=options.insecure)
         raise_open_files()
+    near = None if link is None else link.near
     server = Server(
-        url=str(options.address if link is None else Address(options.transport, *link.proxy.address)),
+        url=str(options.address if near is None else Address(options.transport, *near)),
         token=token,
         tls=tls_for_client(options.tls_ca) if options.tls else None,
     )
@@ -274,10 +346,7 @@ async def enter(options: Options, stack: contextlib.AsyncExitStack, link: ChatLi
     try:
         return await join_or_host(stack, server, options.name, may_host=options.may_host, tell=tell)
     except ConnectionEnded as error:
-        said = printable(str(error))
-        where = "" if server.url in said else f"{server.url}: "
-        host_it = "" if options.may_host or options.tls else f": {options.who} serve hosts a chat"
-        raise ConnectionEnded(f"{where}{said}{host_it}", clean=False) from None
+        raise not_there(options, server, error) from None
 
 
 async def stay(options: Options, chat: Chat, stop: asyncio.Future[int], link: ChatLink | None = None) -> int:
@@ -287,19 +356,18 @@ async def stay(options: Options, chat: Chat, stop: asyncio.Future[int], link: Ch
         Refused: the first room can't be entered.
     """
     person = not options.as_json and sys.stdin.isatty() and sys.stdout.isatty()
-    url = str(options.address)
     if person and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown"):
         from netlab.cli.talk import terminal
 
         screen = terminal.Screen()
         conversation = Conversation(chat, HumanForm(), screen.show, link)
-        await conversation.enter(options.room, url)
+        await conversation.enter(options.room, options.shown)
         await conversation.look_round()
         return await terminal.converse(conversation, screen, stop)
     form: Form = JsonForm() if options.as_json else HumanForm() if person else PlainForm()
     output = piped.Output()
     conversation = Conversation(chat, form, output.show, link)
-    await conversation.enter(options.room, url)
+    await conversation.enter(options.room, options.shown)
     if person:
         await conversation.look_round()
     return await piped.converse(conversation, output, stop, file=sys.stdin.fileno(), who=options.who)

@@ -1,18 +1,23 @@
-"""A chat through a bad network: a proxy with netlab's link stands between this client and the server."""
+"""A chat through a bad network: netlab's link, in a proxy or in a testbed, before the server."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import msgspec
 
 from netlab.cli import link_account
 from netlab.cli.link_options import read_file
+from netlab.network.link import Account
+from netlab.network.link_config import LinkConfig
+from netlab.network.link_line import LinkLine
 from netlab.network.link_options import parse_link
-from netlab.network.proxy import UdpProxy
+from netlab.network.proxy import TO_CLIENT, TO_SERVER, UdpProxy
 from netlab.network.seeds import seeded_streams
+
+_DIRECTIONS = {"A>B": TO_SERVER, "B>A": TO_CLIENT}
 
 NONE = "none"
 """What takes all options away."""
@@ -23,17 +28,31 @@ _EXCLUDING = (
 )
 
 
+_Data: TypeAlias = dict[str, Any]
+
+
 class ChatLink:
     """The link of one chat, and how it is changed from within.
 
+    Args:
+        change: has the link itself changed.
+        look: asks what it did so far: in each direction, and what else befell packets at its ends.
+
     Attributes:
         text: the link as one would write it, both ways.
-        proxy: where the client connects to.
+        near: where the client connects to instead of the server; None where the server's own address leads there.
     """
 
-    def __init__(self, text: str, proxy: UdpProxy) -> None:
+    def __init__(
+        self,
+        text: str,
+        change: Callable[[LinkConfig], object],
+        look: Callable[[], tuple[dict[str, Account], _Data]],
+        near: tuple[str, int] | None = None,
+    ) -> None:
         self.text = text
-        self.proxy = proxy
+        self.near = near
+        self._change, self._look = change, look
 
     def change(self, words: list[str]) -> None:
         """Make the options like this, and leave the others as they are; `none` takes all away.
@@ -42,15 +61,16 @@ class ChatLink:
             BadLink: it can't be so; nothing has changed.
         """
         text = changed(self.text, words)
-        self.proxy.configure(parse_link(text, read_file))
+        self._change(parse_link(text, read_file))
         self.text = text
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> _Data:
         """What the link is like, and did so far."""
-        directions = link_account.as_data(self.proxy.accounts)
+        accounts, ends = self._look()
+        directions = link_account.as_data(accounts)
         for counters in directions.values():
             counters |= {f"dropped_{reason}": count for reason, count in counters.pop("dropped").items()}
-        return {"options": self.text or NONE, **directions, "ends": msgspec.to_builtins(self.proxy.ends)}
+        return {"options": self.text or NONE, **directions, "ends": ends}
 
 
 def changed(text: str, words: list[str]) -> str:
@@ -76,8 +96,8 @@ def changed(text: str, words: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def linked(text: str, seed: int, to: tuple[str, int]) -> Iterator[ChatLink]:
-    """A link to the server at `to`, for one client.
+def through_proxy(text: str, seed: int, to: tuple[str, int]) -> Iterator[ChatLink]:
+    """A link to the server at `to`, for one client that sends datagrams.
 
     Raises:
         CannotProxy: the server's name is not known.
@@ -85,4 +105,16 @@ def linked(text: str, seed: int, to: tuple[str, int]) -> Iterator[ChatLink]:
     config = parse_link(text, read_file)
     local = "::1" if ":" in to[0] else "127.0.0.1"
     with UdpProxy((local, 0), to, seeded_streams(seed), to_server=config) as proxy:
-        yield ChatLink(text, proxy)
+        yield ChatLink(
+            text, proxy.configure, lambda: (proxy.accounts, msgspec.to_builtins(proxy.ends)), near=proxy.address
+        )
+
+
+def of_testbed(text: str, line: LinkLine) -> ChatLink:
+    """The link of the testbed that this client runs in: it is host A, and the server is beyond B."""
+
+    def look() -> tuple[dict[str, Account], _Data]:
+        told = line.look()
+        return {_DIRECTIONS[name]: account for name, account in told.accounts.items()}, {"missed": told.missed}
+
+    return ChatLink(text, line.change, look)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -17,11 +15,13 @@ import click
 
 from netlab.cli import link_account
 from netlab.cli.argument_types import File
+from netlab.cli.building import building, capture_file
 from netlab.cli.link_options import AskedLink, link_options
 from netlab.cli.running import in_foreground
-from netlab.errors import NetlabError
-from netlab.network.testbed import CannotBuild, CannotStart, Result, Testbed
+from netlab.network.testbed import CannotStart, Result, Testbed
 from netlab.packets.text import printable
+
+INSTEAD = "netlab simulate and, for UDP programs, netlab link need none"
 
 _AVAILABLE = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
@@ -68,15 +68,11 @@ def command(
         beyond = shlex.split(peer or "")
     except ValueError as error:
         raise click.UsageError(f"--peer: {error}", ctx) from None
-    if sys.platform != "linux":
-        raise NetlabError(f"a testbed needs Linux (its network namespaces), and this is {sys.platform}")
-    with _file(capture, force) as file:
+    with building(INSTEAD), capture_file(capture, force=force) as file:
         bed = Testbed(command, link.config, seed=link.seed, peer=beyond, congestion=cc, capture=file)
         try:
             with _signals(bed):
                 result = bed.run()
-        except CannotBuild as error:
-            raise NetlabError(_why(error)) from None
         except CannotStart as error:
             click.echo(f"netlab testbed: error: {printable(str(error))}", err=True)
             return error.status
@@ -109,33 +105,6 @@ def _congestion_controls() -> list[str]:
         return _AVAILABLE.read_text().split()
     except OSError:
         return []
-
-
-@contextlib.contextmanager
-def _file(path: Path | None, force: bool) -> Iterator[int | None]:
-    """The capture's descriptor. Where nothing was run, no file is left."""
-    if path is None:
-        yield None
-        return
-    from netlab.capture import recording
-
-    file = recording.create(path, force=force)
-    try:
-        yield file
-    finally:
-        empty = os.fstat(file).st_size == 0
-        os.close(file)
-        if empty:
-            path.unlink(missing_ok=True)
-
-
-def _why(error: CannotBuild) -> str:
-    from netlab.capture import obstacles
-
-    for failed in error.refused.values():
-        if "ip" in failed.step.partition(":")[0].split():  # not the kernel's word: the tool is missing, or refuses
-            return f"no testbed can be built: {failed.step}"
-    return f"no testbed can be built: {obstacles.explain(obstacles.look(), error.refused)}"
 
 
 @contextlib.contextmanager

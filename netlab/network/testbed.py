@@ -14,12 +14,16 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
+from types import TracebackType
 
 import msgspec
 
 from netlab.errors import NetlabError
 from netlab.network import testbed_inside as inside
+from netlab.network import testbed_orders as orders
+from netlab.network.foreign_sockets import ForeignSockets
 from netlab.network.interpreter import fresh_interpreter
 from netlab.network.link import Account
 from netlab.network.link_config import LinkConfig
@@ -64,7 +68,10 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Testbed:
-    """One command on host A, and perhaps one on host B."""
+    """One command on host A, and perhaps one on host B. `run` does everything; or `build` first, and then `run`.
+
+    As a context manager it is built when entered, and taken away when left.
+    """
 
     def __init__(
         self,
@@ -74,56 +81,98 @@ class Testbed:
         seed: int = 0,
         peer: Sequence[str] = (),
         congestion: str | None = None,
+        bare: bool = False,
         capture: int | None = None,
+        link_line: bool = False,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """Say what to run; nothing happens yet.
 
         Args:
             command: runs on A (10.0.0.1), with B's address as NETLAB_PEER.
+            config: of the link; its MTU is also that of both hosts' devices.
             peer: runs on B (10.0.0.2), begins before `command`, and is ended after it.
             congestion: control of both kernels: one of net.ipv4.tcp_available_congestion_control.
+            bare: A's kernel gets no address: `command` takes and sends frames itself, at a `LinkEnd`.
             capture: descriptor of a file for the pcapng, which stays the caller's.
+            link_line: `command` gets a line on which it may change the link: `LinkLine.inherited`.
+            env: of both programs, instead of this process's.
         """
-        self._command, self._peer = list(command), list(peer)
-        self._config, self._seed, self._congestion, self._capture = config, seed, congestion, capture
+        self._command, self._peer, self._env = list(command), list(peer), env
+        self._config, self._seed, self._congestion, self._bare = config, seed, congestion, bare
+        self._capture, self._link_line = capture, link_line
         self._line: socket.socket | None = None
+        self._sockets: ForeignSockets | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._networks: list[str] = []
 
+    def build(self) -> None:
+        """Build hosts and wire; nothing runs yet.
+
+        Raises:
+            CannotBuild: no way is open to this user here.
+        """
+        refused: dict[Way, StepFailed] = {}
+        for way in (Way.NETWORK_NAMESPACE, Way.USER_NAMESPACE) if _is_root() else (Way.USER_NAMESPACE,):
+            try:
+                self._spawn(way)
+                match self._receive():
+                    case orders.Built(networks):
+                        self._networks = networks
+                        return
+                    case orders.Refused(step, errno):
+                        refused[way] = StepFailed(step, errno)
+                        self._end()
+                    case _:
+                        raise self._lost()
+            except BaseException:
+                self._end()
+                raise
+        raise CannotBuild(refused)
+
     def run(self) -> Result:
-        """Build, run COMMAND to its end, take away.
+        """Build what is not built, run COMMAND to its end, take everything away.
 
         Raises:
             CannotBuild: no way is open to this user here.
             CannotStart: a program can't be run.
         """
-        refused: dict[Way, StepFailed] = {}
-        ways = (Way.NETWORK_NAMESPACE, Way.USER_NAMESPACE) if _is_root() else (Way.USER_NAMESPACE,)
-        for way in ways:
-            try:
-                self._spawn(way)
-                while True:
-                    match self._receive():
-                        case inside.Refused(step, errno):
-                            refused[way] = StepFailed(step, errno)
-                            break
-                        case inside.NotStarted(program, errno):
-                            raise CannotStart(f"{program}: {os.strerror(errno)}", 127 if errno == 2 else 126)
-                        case inside.Built(networks):
-                            self._networks = networks
-                        case inside.Done(status, accounts, missed, frames, failed):
-                            return Result(status if status >= 0 else 128 - status, accounts, missed, frames, failed)
-                        case _:
-                            raise NetlabError("the testbed's process ended before its time, and everything with it")
-            finally:
-                self._end()
-        raise CannotBuild(refused)
+        try:
+            if self._process is None:
+                self.build()
+            self._order(orders.Start())
+            match self._receive():
+                case orders.NotStarted(program, errno):
+                    raise CannotStart(f"{program}: {os.strerror(errno)}", 127 if errno == 2 else 126)
+                case orders.Done(status, accounts, missed, frames, failed):
+                    return Result(status if status >= 0 else 128 - status, accounts, missed, frames, failed)
+                case _:
+                    raise self._lost()
+        finally:
+            self._end()
+
+    def __enter__(self) -> Testbed:
+        self.build()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def socket_on(self, host: str, family: int, kind: int) -> socket.socket:
+        """A socket of host A or B, to be used in this process. From any thread, once built.
+
+        Raises:
+            OSError: the host has none to give, or is gone.
+        """
+        if self._sockets is None:
+            raise NetlabError("the testbed is not built")
+        return self._sockets.make(family, kind, host)
 
     def signal(self, number: int) -> None:
         """Send COMMAND a signal. May be called from a signal handler."""
-        if self._line is not None:
-            with contextlib.suppress(OSError):
-                self._line.send(str(number).encode())
+        self._order(orders.Signal(number))
 
     def stop(self) -> None:
         """Ask COMMAND to end (SIGTERM, and SIGKILL after a while); `run` then returns. From a signal handler too."""
@@ -133,29 +182,58 @@ class Testbed:
 
     def _spawn(self, way: Way) -> None:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        setup = inside.Setup(way, self._config, self._seed, self._command, self._peer, self._congestion, self._capture)
-        numbers = (theirs.fileno(), *(() if self._capture is None else (self._capture,)))
-        arguments = [str(theirs.fileno()), msgspec.json.encode(setup).decode()]
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTING)
-        try:
-            self._process = subprocess.Popen([*fresh_interpreter(inside.__name__), *arguments], pass_fds=numbers)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
+        self._sockets = sockets = ForeignSockets()
+        setup = orders.Setup(
+            way=way,
+            config=self._config,
+            seed=self._seed,
+            command=self._command,
+            peer=self._peer,
+            congestion=self._congestion,
+            bare=self._bare,
+            capture=self._capture,
+            link_line=self._link_line,
+        )
+        with tempfile.TemporaryFile() as file:  # not an argument: a measured link's trace may be longer than those may
+            file.write(msgspec.json.encode(setup))
+            file.seek(0)
+            given = [theirs.fileno(), sockets.answering.fileno(), file.fileno()]
+            inherited = [*given, *(() if self._capture is None else (self._capture,))]
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTING)
+            try:
+                self._process = subprocess.Popen(
+                    [*fresh_interpreter(inside.__name__), *map(str, given)],
+                    pass_fds=inherited,
+                    env=None if self._env is None else dict(self._env),
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                theirs.close()
+                sockets.answering.close()
 
-    def _receive(self) -> inside.Report | None:
+    def _order(self, order: orders.Order) -> None:
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.send(msgspec.json.encode(order))
+
+    def _receive(self) -> orders.Report | None:
         assert self._line is not None
         try:
             words = self._line.recv(_MAX_REPORT)
         except ConnectionError:
             words = b""
-        return msgspec.json.decode(words, type=inside.Report) if words else None
+        return msgspec.json.decode(words, type=orders.Report) if words else None
+
+    def _lost(self) -> NetlabError:
+        return NetlabError("the testbed's process ended before its time, and everything with it")
 
     def _end(self) -> None:
-        line, process = self._line, self._process
-        self._line = self._process = None
+        line, sockets, process = self._line, self._sockets, self._process
+        self._line = self._sockets = self._process = None
         if line is not None:
             line.close()
+        if sockets is not None:
+            sockets.close()
         if process is not None and process.wait() != 0:  # killed: what its programs had started was not
             for network in self._networks:
                 kill_all_in(network)

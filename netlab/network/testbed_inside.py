@@ -3,6 +3,8 @@
 `testbed` starts it as a fresh interpreter with one thread, which is the forwarding loop: it is woken by frames, by the
 links' deadlines, by children that end and by its caller. Losing the caller is an order to end. When it ends, its
 programs are killed and the kernel takes the namespaces, devices and all, away.
+
+Read `testbed_orders` for what is said, `testbed_wire` for what is built, `programs` for who runs there.
 """
 
 from __future__ import annotations
@@ -15,147 +17,113 @@ import subprocess
 import sys
 import time
 from functools import partial
-from typing import TypeAlias
 
 import msgspec
 
-from netlab.network import ip_packet
-from netlab.network.link import REASONS, Account, Arrived, Delivered, Link, Output, TimerFired
-from netlab.network.link_config import LinkConfig
-from netlab.network.namespace import StepFailed, Way, adopt_orphans, die_with_parent, enter, hand_down_capabilities
+from netlab.network import foreign_sockets, ip_packet, link_line
+from netlab.network import testbed_orders as orders
+from netlab.network.foreign_sockets import Wanted
+from netlab.network.link import REASONS, Account, Arrived, Configure, Delivered, Event, Link, Output, TimerFired
+from netlab.network.namespace import StepFailed, Way, enter
 from netlab.network.packet_ring import PacketRing
 from netlab.network.precise_wait import PreciseSelector, wake_on_time
-from netlab.network.processes import descendants, has_children
-from netlab.network.recording import Recording
+from netlab.network.programs import Programs
+from netlab.network.recording_file import RecordingFile
 from netlab.network.seeds import seeded_streams
 from netlab.network.signals import Signals
-from netlab.network.testbed_wire import ADDRESSES, Wire
+from netlab.network.testbed_wire import ADDRESSES, OTHER, Wire
 from netlab.packets.ethernet import HEADER_LEN
 from netlab.units import MS, Ns, S
 
 BATCH = 64
 GRACE: Ns = 1 * S
 PEER_READY: Ns = 2 * S
+LAST_WORDS: Ns = 3 * S
+"""So long at most is what COMMAND has left to its kernel to send, and its kernel to the link, still carried."""
 
-
-class Setup(msgspec.Struct, frozen=True):
-    """What the caller asks for.
-
-    Attributes:
-        command, peer: run on A and on B; `peer` may be empty.
-        congestion: control of both hosts' kernels, or None for the system's.
-        capture: descriptor of the file, or None.
-    """
-
-    way: Way
-    config: LinkConfig
-    seed: int
-    command: list[str]
-    peer: list[str]
-    congestion: str | None
-    capture: int | None
-
-
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """The kernel refused a step."""
-
-    step: str
-    errno: int
-
-
-class NotStarted(msgspec.Struct, frozen=True, tag="not-started"):
-    """A program could not be run."""
-
-    program: str
-    errno: int
-
-
-class Built(msgspec.Struct, frozen=True, tag="built"):
-    """The hosts are there; `networks` are their namespaces, as `namespace.network_of` names them."""
-
-    networks: list[str]
-
-
-class Done(msgspec.Struct, frozen=True, tag="done"):
-    """COMMAND has ended. See `testbed.Result`."""
-
-    status: int
-    accounts: dict[str, Account]
-    missed: int
-    frames: int
-    failed: str | None
-
-
-Report: TypeAlias = Refused | NotStarted | Built | Done
-"""What the caller is told."""
+_LOOK_AGAIN: Ns = 10 * MS
 
 
 class _Direction:
     """One way across: from a host's end of the wire to the other's."""
 
-    def __init__(self, sender: str, receiver: str, rings: dict[str, PacketRing], setup: Setup) -> None:
-        self.sender, self.receiver = sender, receiver
-        self.source, self.sink = rings[sender], rings[receiver]
+    def __init__(self, sender: str, rings: dict[str, PacketRing], setup: orders.Setup) -> None:
+        self.sender, self.receiver = sender, OTHER[sender]
+        self.source, self.sink = rings[self.sender], rings[self.receiver]
         stream, now = seeded_streams(setup.seed), time.monotonic_ns()
-        self.link: Link[bytes] = Link(setup.config, stream, name=f"{sender}>{receiver}", began=now)
+        self.link: Link[bytes] = Link(setup.config, stream, name=f"{self.sender}>{self.receiver}", began=now)
 
 
 class Testbed:
-    """Everything inside."""
+    """Everything inside.
 
-    def __init__(self, line: socket.socket, setup: Setup) -> None:
+    Args:
+        line: to the caller.
+        sockets: there the caller asks for sockets of the hosts.
+    """
+
+    def __init__(self, line: socket.socket, sockets: socket.socket, setup: orders.Setup) -> None:
         """Build the hosts and the wire.
 
         Raises:
             StepFailed: the kernel refused.
         """
         enter(setup.way)
-        self._line, self._setup = line, setup
-        self._wire = Wire(setup.congestion)
+        self._line, self._sockets, self._setup = line, sockets, setup
+        self._wire = Wire(setup.congestion, mtu=setup.config.mtu, bare=setup.bare)
         self._rings = {host: PacketRing(f"wire-{host.lower()}") for host in ADDRESSES}
-        self._directions = [_Direction(a, b, self._rings, setup) for a, b in (("A", "B"), ("B", "A"))]
-        self._tap: Recording | None = None
-        self._failed: str | None = None
+        self._directions = [_Direction(host, self._rings, setup) for host in ADDRESSES]
+        self._tap: RecordingFile | None = None
         if setup.capture is not None:
-            comment = f"netlab testbed, seed {setup.seed}"
-            self._tap = Recording(comment=comment, epoch=time.time_ns() - time.monotonic_ns())
+            comment, epoch = f"netlab testbed, seed {setup.seed}", time.time_ns() - time.monotonic_ns()
+            self._tap = RecordingFile(setup.capture, comment=comment, epoch=epoch)
         self._selector = PreciseSelector()
-        self._pids: dict[str, int] = {}
-        self._status: int | None = None
-        self._kill_at: Ns | None = None
         self._signals = Signals()
+        capable = setup.way is Way.USER_NAMESPACE and os.geteuid() != 0
+        self._programs = Programs(self._signals, grace=GRACE, capable=capable)
+        self._answering = link_line.Answering(self._asked_by_command) if setup.link_line else None
+        self._missed = 0
+        self._begun = False
+        self._status: int | None = None
 
     def run(self) -> None:
         """Run the programs, forward until COMMAND has ended, and tell what came of it."""
-        adopt_orphans()
         wake_on_time()
-        woken = self._signals.take(self._stop)
-        self._selector.add(woken, self._signals.woken)
+        self._selector.add(self._signals.take(self._stop), self._child_ended)
         self._selector.add(self._line, self._listen)
-        self._tell(Built([f"net:[{os.fstat(file).st_ino}]" for file in self._wire.namespaces.values()]))
+        self._selector.add(self._sockets, self._make_socket)
+        if self._answering is not None:
+            self._selector.add(self._answering.line, self._answer)
         for direction in self._directions:
             self._selector.add(direction.source, partial(self._forward, direction))
-        if self._setup.peer:
+        self._tell(orders.Built([f"net:[{os.fstat(file).st_ino}]" for file in self._wire.namespaces.values()]))
+        while not self._begun and self._status is None:
+            self._turn()
+        if self._setup.peer and self._status is None:
             self._start("B", self._setup.peer)
             self._await_peer()
         if self._status is None:
             self._start("A", self._setup.command)
-        while self._status is None or (has_children() and not self._given_up()):
-            for take in self._selector.wait(self._deadline()):
-                take()
-            now = time.monotonic_ns()
-            for direction in self._directions:
-                deadline = direction.link.deadline
-                if deadline is not None and deadline <= now:
-                    self._carry_out(direction, direction.link.handle(TimerFired(), now))
-            self._reap()
-            if self._kill_at is not None and now >= self._kill_at:
-                self._end_all(signal.SIGKILL)
-        self._write()
-        missed = sum(ring.drops() + ring.unsent for ring in self._rings.values())
-        accounts = {direction.link.name: direction.link.account for direction in self._directions}
-        frames = 0 if self._tap is None else self._tap.frames
-        self._tell(Done(self._status, accounts, missed, frames, self._failed))
+        while self._status is None:
+            self._turn()
+        self._carry_last_words()
+        self._programs.end()
+        while not self._programs.over:
+            self._turn()
+            self._programs.insist()
+        self._report(self._status)
+
+    def _turn(self, until: Ns | None = None) -> None:
+        """Wait for the next thing to do, and do it; until a moment at the latest."""
+        deadlines = [direction.link.deadline for direction in self._directions]
+        deadlines += [until, self._programs.deadline]
+        for take in self._selector.wait(min((at for at in deadlines if at is not None), default=None)):
+            take()
+        now = time.monotonic_ns()
+        for direction in self._directions:
+            deadline = direction.link.deadline
+            if deadline is not None and deadline <= now:
+                self._handle(direction, TimerFired(), now)
 
     # ---- frames ----------------------------------------------------------------------------------------------------
 
@@ -171,6 +139,9 @@ class Testbed:
             outputs = handle(Arrived(frame, len(frame) - HEADER_LEN), now)
             if outputs:
                 self._carry_out(direction, outputs)
+
+    def _handle(self, direction: _Direction, event: Event[bytes], now: Ns) -> None:
+        self._carry_out(direction, direction.link.handle(event, now))
 
     def _carry_out(self, direction: _Direction, outputs: list[Output[bytes]]) -> None:
         tap, name = self._tap, direction.link.name
@@ -189,81 +160,60 @@ class Testbed:
             elif tap is not None:
                 comment = f"dropped: {REASONS[output.reason]} ({output.reason})"
                 tap.seen(name, output.at, frame, comment, outbound=None)
-        if tap is not None and tap.frames & 0xFF == 0:
-            self._write()
-
-    def _write(self) -> None:
-        """Hand what was captured to the file."""
-        if self._tap is None or self._setup.capture is None:
-            return
-        blocks = memoryview(self._tap.take())
-        try:
-            while blocks and self._failed is None:
-                blocks = blocks[os.write(self._setup.capture, blocks) :]
-        except OSError as error:
-            self._failed = error.strerror
-
-    def _deadline(self) -> Ns | None:
-        times = [way.link.deadline for way in self._directions if way.link.deadline is not None]
-        if self._kill_at is not None:
-            times.append(max(self._kill_at, time.monotonic_ns() + 20 * MS))
-        return min(times, default=None)
 
     # ---- programs --------------------------------------------------------------------------------------------------
 
     def _start(self, host: str, command: list[str]) -> None:
-        parent, namespace = os.getpid(), self._wire.namespaces[host]
-
-        def before_exec() -> None:
-            self._signals.give_back()
-            self._wire.move_to(namespace)
-            if self._setup.way is Way.USER_NAMESPACE and os.geteuid() != 0:
-                hand_down_capabilities()
-            die_with_parent()
-            if os.getppid() != parent:
-                os._exit(1)
-
-        other = next(address for name, address in ADDRESSES.items() if name != host)
-        environment = os.environ | {"NETLAB_PEER": other, "NETLAB_HOST": ADDRESSES[host]}
+        environment = os.environ | {"NETLAB_PEER": ADDRESSES[OTHER[host]], "NETLAB_HOST": ADDRESSES[host]}
+        lines: tuple[int, ...] = ()
+        if self._answering is not None and host == "A":
+            lines = (self._answering.theirs.fileno(),)
+            environment[link_line.VARIABLE] = str(lines[0])
         peer = host == "B"  # it has no input, and its output is no result
         stdin, stdout = (subprocess.DEVNULL, sys.stderr) if peer else (None, None)
+        move = partial(self._wire.move_to, self._wire.namespaces[host])
         try:
-            child = subprocess.Popen(command, preexec_fn=before_exec, env=environment, stdin=stdin, stdout=stdout)
+            self._programs.start(host, command, move, env=environment, stdin=stdin, stdout=stdout, pass_fds=lines)
         except OSError as error:
-            self._tell(NotStarted(command[0], error.errno or 0))
+            self._tell(orders.NotStarted(command[0], error.errno or 0))
             self._status = 127
-            self._stop()
-            return
-        self._pids[host] = child.pid
-        child.returncode = 0  # it is waited for in `_reap`
+        if lines and self._answering is not None:
+            self._answering.theirs.close()
 
     def _await_peer(self) -> None:
         """Wait until the program on B listens, has ended, or has had its time."""
         until = time.monotonic_ns() + PEER_READY
-        while self._status is None and "B" in self._pids and time.monotonic_ns() < until:
-            for take in self._selector.wait(time.monotonic_ns() + 10 * MS):
-                take()
-            self._reap()
-            if "B" in self._pids and _listens(self._pids["B"]):
+        while self._status is None and "B" in self._programs and time.monotonic_ns() < until:
+            if self._wire.listens("B"):
                 return
+            self._turn(time.monotonic_ns() + _LOOK_AGAIN)
 
-    def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
+    def _carry_last_words(self) -> None:
+        """COMMAND has ended. What it sent last may still wait in its kernel to be acknowledged, or be on its way."""
+        until = time.monotonic_ns() + LAST_WORDS
+        there = self._directions[0].link
+        while not self._programs.ending and time.monotonic_ns() < until:
+            if there.deadline is None and not self._wire.has_something_to_say("A"):
                 return
-            if pid == 0:
-                return
-            for host in [host for host, own in self._pids.items() if own == pid]:
-                del self._pids[host]
-                if host == "A":
-                    self._status = os.waitstatus_to_exitcode(status)
-                    self._stop()
+            self._turn(time.monotonic_ns() + _LOOK_AGAIN)
+
+    def _child_ended(self) -> None:
+        self._signals.woken()
+        status = self._programs.reap().get("A")
+        if status is not None and self._status is None:
+            self._status = status
+
+    def _stop(self) -> None:
+        """End everything that runs. From a signal handler too."""
+        self._programs.end()
+        if self._status is None and "A" not in self._programs:
+            self._status = 128 + signal.SIGTERM
+
+    # ---- whoever asks ----------------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
         try:
-            words = self._line.recv(64, socket.MSG_DONTWAIT)
+            words = self._line.recv(512, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except ConnectionError:
@@ -271,52 +221,62 @@ class Testbed:
         if not words:  # the caller is gone, or wants the end
             self._selector.remove(self._line)
             self._stop()
-        elif "A" in self._pids:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self._pids["A"], int(words))
+            return
+        match msgspec.json.decode(words, type=orders.Order):
+            case orders.Start():
+                self._begun = True
+            case orders.Signal(number):
+                self._programs.signal("A", number)
 
-    def _stop(self) -> None:
-        """End everything that runs."""
-        if self._kill_at is None:
-            self._kill_at = time.monotonic_ns() + GRACE
-            self._end_all(signal.SIGTERM)
-        if self._status is None and "A" not in self._pids:
-            self._status = 128 + signal.SIGTERM
+    def _make_socket(self) -> None:
+        def make(wanted: Wanted) -> socket.socket:
+            return self._wire.within(wanted.network, lambda: socket.socket(wanted.family, wanted.kind))
 
-    def _end_all(self, number: int) -> None:
-        for pid in descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-                os.kill(pid, signal.SIGCONT)
+        if not foreign_sockets.answer(self._sockets, make):
+            self._selector.remove(self._sockets)
 
-    def _given_up(self) -> bool:
-        return self._kill_at is not None and time.monotonic_ns() > self._kill_at + GRACE
+    def _answer(self) -> None:
+        if self._answering is not None and not self._answering.readable():
+            self._selector.remove(self._answering.line)
 
-    def _tell(self, report: Report) -> None:
+    def _asked_by_command(self, asked: link_line.Asked) -> link_line.Told:
+        now = time.monotonic_ns()
+        for direction in self._directions:
+            event = Configure(asked.config) if isinstance(asked, link_line.Change) else TimerFired()
+            self._handle(direction, event, now)
+        self._missed += sum(ring.drops() for ring in self._rings.values())
+        return link_line.Told(self._accounts(), self._missed + self._unsent())
+
+    def _report(self, status: int) -> None:
+        self._missed += sum(ring.drops() for ring in self._rings.values())
+        frames, failed = 0, None
+        if self._tap is not None:
+            self._tap.write()
+            frames, failed = self._tap.frames, self._tap.failed
+        self._tell(orders.Done(status, self._accounts(), self._missed + self._unsent(), frames, failed))
+
+    def _accounts(self) -> dict[str, Account]:
+        return {direction.link.name: direction.link.account for direction in self._directions}
+
+    def _unsent(self) -> int:
+        return sum(ring.unsent for ring in self._rings.values())
+
+    def _tell(self, report: orders.Report) -> None:
         with contextlib.suppress(OSError):
             self._line.send(msgspec.json.encode(report))
 
 
-def _listens(pid: int) -> bool:
-    """Whether anything listens over TCP, or has a UDP port, in the network of a process."""
-    for table, states in (("tcp", {"0A"}), ("udp", {"07"})):
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/net/{table}") as file:
-            if any(line.split()[3] in states for line in file.readlines()[1:]):
-                return True
-    return False
-
-
 def main(arguments: list[str]) -> None:
-    """Entry of the process: the descriptor of the line to the caller, and the setup as JSON."""
-    line = socket.socket(fileno=int(arguments[0]))
-    line.set_inheritable(False)
-    setup = msgspec.json.decode(arguments[1], type=Setup)
-    if setup.capture is not None:
-        os.set_inheritable(setup.capture, False)
+    """Entry of the process: descriptors of the line to the caller, of that for sockets, and of the setup as JSON."""
+    line, sockets = (socket.socket(fileno=int(number)) for number in arguments[:2])
+    with open(int(arguments[2]), "rb") as file:
+        setup = msgspec.json.decode(file.read(), type=orders.Setup)
+    for number in (line.fileno(), sockets.fileno(), *(() if setup.capture is None else (setup.capture,))):
+        os.set_inheritable(number, False)
     try:
-        testbed = Testbed(line, setup)
+        testbed = Testbed(line, sockets, setup)
     except StepFailed as failed:
         with contextlib.suppress(OSError):
-            line.send(msgspec.json.encode(Refused(failed.step, failed.errno)))
+            line.send(msgspec.json.encode(orders.Refused(failed.step, failed.errno)))
         return
     testbed.run()
