@@ -64,7 +64,7 @@ _ETHERTYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x8100: "VLAN tag", 0x86DD: "IPv6"
 PROTOCOLS = {0: "hop-by-hop options", 1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 44: "fragment", 58: "ICMPv6"}
 """By the number in the protocol field of IPv4 and the next header of IPv6."""
 
-_TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
+TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 _IP_FLAGS = {1: "more fragments", 2: "don't fragment", 4: "reserved"}
 _WORDS = {("IP", "ihl"), ("TCP", "dataofs")}  # counted in words of 4 bytes
 _BYTES = {("IP", "len"), ("IPv6", "plen"), ("UDP", "len")}
@@ -85,7 +85,7 @@ def names_of(kind: str) -> dict[str, str]:
 
 def tcp_flags(bits: int) -> str:
     """`SYN, ACK` for 0x12; `none` for 0."""
-    return ", ".join(name for bit, name in enumerate(_TCP_FLAGS) if bits >> bit & 1) or "none"
+    return ", ".join(name for bit, name in enumerate(TCP_FLAGS) if bits >> bit & 1) or "none"
 
 
 def shown(part: Any, field: Any, value: Any, raw: bytes) -> str:

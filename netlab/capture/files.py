@@ -1,24 +1,41 @@
-"""A capture file, read: its packets by number, each of which can be taken apart.
+"""A capture file, read: its packets by number, their columns, and those of them that are asked for.
 
-capture = read("chat.pcapng")
-for layer in capture.packet(7).layers: ...
-capture.packet(7).scapy.show()
+    capture = read("chat.pcapng")
+    for layer in capture.packet(7).layers: ...
+    capture.packet(7).scapy.show()
+    talk = capture.where(protocol="tcp", port=9000, interface="wire")
+    talk.columns.payload_len.sum()
+
+Read `columns` for what columns there are.
 """
 
 from __future__ import annotations
 
 import functools
+import mmap
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netlab.capture.layers import Layer, Sums, layers_of, sums, to_scapy
 from netlab.capture.summary import Summary, summarize
-from netlab.errors import CaptureError, CaptureTruncated
-from netlab.packets.capture_file import read_records
-from netlab.packets.capture_record import Record
+from netlab.errors import CaptureError
+from netlab.packets.capture_record import CaptureBytes, Interface, Record
+from netlab.units import MIB
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from netlab.capture.columns import Columns, WholeFile
+    from netlab.capture.flows import Conversation, Flow
+    from netlab.capture.selection import Wanted
+
+_MAPPED_FROM = 16 * MIB
+"""A file of this size is mapped into memory and not read: what is cut off it meanwhile would end this process, so it is
+done where it spares much."""
 
 
 class CapturedPacket:
@@ -56,34 +73,107 @@ class CapturedPacket:
 
 
 class Capture:
-    """The packets of one file, in its order. `len`, iteration, and `packet(n)` with n from 1, as Wireshark counts.
+    """Packets of one file, in its order: all of them, or those that `where` has chosen.
+
+    `len`, iteration, and `packet(n)` with the packet's number in the file, from 1, as Wireshark counts.
 
     Attributes:
         path: where it was read from.
-        ends_early: why it has no more packets although it should, where it was cut short; else None.
     """
 
-    def __init__(self, path: Path, records: list[Record], ends_early: str | None = None) -> None:
+    def __init__(self, path: Path, whole: WholeFile, rows: NDArray[np.intp] | None = None) -> None:
         self.path = path
-        self.ends_early = ends_early
-        self._packets = [CapturedPacket(record) for record in records]
+        self._whole = whole
+        self._rows = rows
+
+    @property
+    def ends_early(self) -> str | None:
+        """Why the file has no more packets although it should, where it was cut short; else None."""
+        return self._whole.index.ends_early
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """Where packets of the file were seen, netlab's vantage points: the column `interface` counts them from 0."""
+        return self._whole.index.interfaces
+
+    @functools.cached_property
+    def columns(self) -> Columns:
+        """Every field of all these packets at once, as numpy arrays."""
+        from netlab.capture.columns import Columns
+
+        return Columns(self._whole, self._rows)
+
+    def where(self, mask: NDArray[np.bool_] | None = None, **wanted: Wanted) -> Capture:
+        """Those of these packets for which everything said is so.
+
+        Args:
+            mask: a truth value for each of these packets, such as `capture.columns.payload_len > 0`.
+            wanted: by the name of a column, the number that it shall hold, a range, or a list or set of numbers.
+                `src` and `dst` are addresses or networks (`"10.0.0.0/8"`), and `address` is either of them; `port`
+                either port; `protocol` may be `"tcp"`, `interface` its name, and `flags` names of TCP's control bits
+                that are set (`"SYN, ACK"`).
+
+        Raises:
+            CaptureError: there is no such column, interface or protocol; the message says which there are.
+        """
+        import numpy as np
+
+        from netlab.capture.selection import selected
+
+        chosen = selected(self.columns, self.interfaces, wanted)
+        if mask is not None:
+            chosen &= mask
+        return self.at(np.flatnonzero(chosen))
+
+    def at(self, rows: NDArray[np.intp]) -> Capture:
+        """Those at these places of the columns."""
+        return Capture(self.path, self._whole, rows if self._rows is None else self._rows[rows])
+
+    def flows(self) -> list[Flow]:
+        """What each vantage point saw of each direction of each conversation, in the order they began."""
+        from netlab.capture.flows import flows
+
+        return flows(self)
+
+    def conversations(self) -> list[Conversation]:
+        """The flows of either direction of each conversation, together."""
+        from netlab.capture.flows import conversations
+
+        return conversations(self)
 
     def packet(self, number: int) -> CapturedPacket:
-        """The packet of this number.
+        """The packet of this number in the file.
 
         Raises:
             CaptureError: there is no such packet; the message says which there are.
         """
-        if not 1 <= number <= len(self._packets):
-            those = f"they are 1 to {len(self._packets)}" if self._packets else "it has none"
+        return CapturedPacket(self._whole.index.record(self._row(number)))
+
+    def comment(self, number: int) -> str | None:
+        """What the file says of the packet of this number, such as why it was dropped. Text from a file: escape it.
+
+        Raises:
+            CaptureError: there is no such packet; the message says which there are.
+        """
+        return self._whole.index.comment(self._row(number))
+
+    def _row(self, number: int) -> int:
+        count = len(self._whole.index)
+        if not 1 <= number <= count:
+            those = f"they are 1 to {count}" if count else "it has none"
             raise CaptureError(f"{self.path} has no packet {number}: {those}")
-        return self._packets[number - 1]
+        return number - 1
 
     def __len__(self) -> int:
-        return len(self._packets)
+        return len(self._whole.index) if self._rows is None else len(self._rows)
 
     def __iter__(self) -> Iterator[CapturedPacket]:
-        return iter(self._packets)
+        for row in range(len(self)) if self._rows is None else self._rows.tolist():
+            yield CapturedPacket(self._whole.index.record(row))
+
+    def __repr__(self) -> str:
+        of = "" if self._rows is None else f" of {len(self._whole.index)}"
+        return f"<capture {self.path}: {len(self)}{of} packets>"
 
 
 def read(path: str | os.PathLike[str]) -> Capture:
@@ -94,21 +184,35 @@ def read(path: str | os.PathLike[str]) -> Capture:
     """
     file = Path(path)
     try:
-        if stat.S_ISCHR(os.stat(file).st_mode) or stat.S_ISBLK(os.stat(file).st_mode):
-            raise CaptureError(f"{file} is a device, and no capture file")  # some have no end
-        data = file.read_bytes()
+        contents = _contents(file)
     except OSError as error:
         raise CaptureError(f"{file}: {error.strerror}") from None
-    records: list[Record] = []
-    ends_early = None
     try:
-        for record in read_records(data):
-            records.append(record)  # those before an early end stay
-    except CaptureTruncated as cut:
-        ends_early = str(cut)
+        return parse(contents, file)
     except CaptureError as error:
         raise _in_file(file, error) from None
-    return Capture(file, records, ends_early)
+
+
+def parse(data: CaptureBytes, path: Path = Path("capture")) -> Capture:
+    """The capture that is all of `data`, as `read`.
+
+    Raises:
+        CaptureError: of another kind, or damaged; `offset` says where.
+    """
+    from netlab.capture.columns import WholeFile
+    from netlab.capture.record_index import RecordIndex
+
+    return Capture(path, WholeFile(RecordIndex(data)))
+
+
+def _contents(file: Path) -> CaptureBytes:
+    status = os.stat(file)
+    if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        raise CaptureError(f"{file} is a device, and no capture file")  # some have no end
+    if not stat.S_ISREG(status.st_mode) or status.st_size < _MAPPED_FROM:
+        return file.read_bytes()
+    with open(file, "rb") as opened:
+        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _in_file(file: Path, error: CaptureError) -> CaptureError:

@@ -6,7 +6,7 @@ Read `capture_file` for reading either format, `pcapng` for writing.
 from __future__ import annotations
 
 import enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -26,6 +26,8 @@ class LinkType(enum.IntEnum):
     """Ethernet: a frame from its destination address on."""
     RAW = 101
     """An IPv4 or IPv6 packet, told apart by its version."""
+    LOOP = 108
+    """OpenBSD loopback: a 4-byte address family in network byte order, then the packet."""
     LINUX_SLL = 113
     """Linux "cooked" capture, 16-byte header: what capturing on `any` gives."""
     LINUX_SLL2 = 276
@@ -63,6 +65,25 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     original_len: int
     comment: str | None = None
+
+
+class Located(NamedTuple):
+    """Where a record stands in its file, without its bytes.
+
+    Attributes:
+        at: its header, or its block.
+        start: its first captured byte.
+        captured, original: bytes kept, and bytes the packet had.
+        time_ns: as in `Record`.
+        interface: counted from 0 through the whole file.
+    """
+
+    at: int
+    start: int
+    captured: int
+    original: int
+    time_ns: Ns | None
+    interface: int
 
 
 class CaptureBytes(Protocol):

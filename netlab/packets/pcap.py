@@ -38,9 +38,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+import msgspec
+
 from netlab.errors import CaptureError, CaptureTruncated
-from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Interface, Record
-from netlab.units import US, S
+from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Interface, Located, Record
+from netlab.units import US, Ns, S
 
 _FORMATS = {
     bytes.fromhex("a1b2c3d4"): (">", US),
@@ -51,34 +53,55 @@ _FORMATS = {
 MAGICS = frozenset(_FORMATS)
 """The four ways a pcap file begins."""
 
-_FILE_HEADER_LEN = 24
-_RECORD_HEADER_LEN = 16
+FILE_HEADER_LEN = 24
+RECORD_HEADER_LEN = 16
 
 
-def read_records(data: CaptureBytes) -> Iterator[Record]:
-    """The records of a pcap file, one at a time.
+class FileHeader(msgspec.Struct, frozen=True):
+    """What holds for the whole file.
+
+    Attributes:
+        order: `<` or `>`, as `struct` writes it.
+        unit: ns in one unit of a timestamp's second field.
+        interface: of every record.
+    """
+
+    order: str
+    unit: Ns
+    interface: Interface
+
+
+def read_file_header(data: CaptureBytes) -> FileHeader:
+    """The file header.
 
     Raises:
-        CaptureTruncated: the file ends within its header or a record; every whole record has been given before.
-        CaptureError: not pcap, another version, or a record whose lengths cannot be.
+        CaptureTruncated: the file ends within it.
+        CaptureError: not pcap, or another version.
     """
-    size = len(data)
     magic = bytes(data[:4])
     if magic not in _FORMATS:
         raise CaptureError(f"not pcap: begins with {magic.hex(' ') or 'nothing'}", offset=0)
-    if size < _FILE_HEADER_LEN:
-        raise CaptureTruncated(f"cut short: {size} B of the {_FILE_HEADER_LEN} B file header", offset=0)
+    if len(data) < FILE_HEADER_LEN:
+        raise CaptureTruncated(f"cut short: {len(data)} B of the {FILE_HEADER_LEN} B file header", offset=0)
     order, unit = _FORMATS[magic]
     major, minor, _zone, _accuracy, snaplen, linktype = struct.unpack_from(order + "HHIIII", data, 4)
     if (major, minor) != (2, 4):
         raise CaptureError(f"pcap version {major}.{minor}, only 2.4 is known", offset=4)
     # Section 4, figure 2: the link type is the lower 16 bits; above them stand the FCS length and reserved bits.
-    interface = Interface(None, linktype & 0xFFFF, snaplen)
+    return FileHeader(order, unit, Interface(None, linktype & 0xFFFF, snaplen))
 
-    unpack_header = struct.Struct(order + "IIII").unpack_from
-    number, at = 0, _FILE_HEADER_LEN
+
+def locate(data: CaptureBytes, header: FileHeader, at: int = FILE_HEADER_LEN) -> Iterator[Located]:
+    """Where each record stands, from the one whose header is at `at`.
+
+    Raises:
+        CaptureTruncated: the file ends within a record.
+        CaptureError: a record whose lengths cannot be.
+    """
+    size, unit = len(data), header.unit
+    unpack_header = struct.Struct(header.order + "IIII").unpack_from
     while at < size:
-        start = at + _RECORD_HEADER_LEN
+        start = at + RECORD_HEADER_LEN
         if start > size:
             raise CaptureTruncated(f"cut short: the last record has {size - at} B of its header", offset=at)
         seconds, fraction, captured, original = unpack_header(data, at)
@@ -89,6 +112,18 @@ def read_records(data: CaptureBytes) -> Iterator[Record]:
         end = start + captured
         if end > size:
             raise CaptureTruncated(f"cut short: the last record has {size - start} of {captured} B", offset=at)
-        number += 1
-        yield Record(number, interface, seconds * S + fraction * unit, bytes(data[start:end]), original)
+        yield Located(at, start, captured, original, seconds * S + fraction * unit, 0)
         at = end
+
+
+def read_records(data: CaptureBytes) -> Iterator[Record]:
+    """The records of a pcap file, one at a time.
+
+    Raises:
+        CaptureTruncated: the file ends within its header or a record; every whole record has been given before.
+        CaptureError: not pcap, another version, or a record whose lengths cannot be.
+    """
+    header = read_file_header(data)
+    for number, found in enumerate(locate(data, header), 1):
+        captured = bytes(data[found.start : found.start + found.captured])
+        yield Record(number, header.interface, found.time_ns, captured, found.original)

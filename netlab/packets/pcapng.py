@@ -33,7 +33,7 @@ from typing import NoReturn
 import msgspec
 
 from netlab.errors import CaptureError, CaptureTruncated, LocalProtocolError
-from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Interface, LinkType, Record
+from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Interface, LinkType, Located, Record
 from netlab.units import MIB, Ns, S
 
 MAGIC = b"\x0a\x0d\x0d\x0a"
@@ -42,26 +42,29 @@ MAGIC = b"\x0a\x0d\x0d\x0a"
 INBOUND, OUTBOUND = 1, 2
 """`flags` of an enhanced packet, bits 0 and 1: its direction (4.3.1)."""
 
+FLAGS = 2
+"""The option of an enhanced packet that says this."""
+
 MAX_BLOCK = 16 * MIB
 """Bytes of one block: libpcap's own bound. A length over it is damage, not a file cut short."""
 
-_SECTION_HEADER = 0x0A0D0D0A
-_INTERFACE = 1
-_OLD_PACKET = 2
-_SIMPLE_PACKET = 3
+SECTION_HEADER = 0x0A0D0D0A
+INTERFACE = 1
+OLD_PACKET = 2
+SIMPLE_PACKET = 3
 _STATISTICS = 5
-_ENHANCED_PACKET = 6
-_PACKETS = {
-    _OLD_PACKET: "HHIIII",  # interface, packets dropped, timestamp (2), captured and original length
-    _SIMPLE_PACKET: "I",  # original length
-    _ENHANCED_PACKET: "IIIII",  # interface, timestamp (2), captured and original length
+ENHANCED_PACKET = 6
+PACKETS = {
+    OLD_PACKET: "HHIIII",  # interface, packets dropped, timestamp (2), captured and original length
+    SIMPLE_PACKET: "I",  # original length
+    ENHANCED_PACKET: "IIIII",  # interface, timestamp (2), captured and original length
 }  # what stands before a packet's data, 4.3, 4.4 and appendix A
 _BYTE_ORDER = 0x1A2B3C4D
 _END_OF_OPTIONS, _COMMENT = 0, 1
 _IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_TSOFFSET = 2, 3, 9, 14
 
-_BLOCK_HEADER_LEN = 8
-_EMPTY_BLOCK_LEN = 12
+BLOCK_HEADER_LEN = 8
+EMPTY_BLOCK_LEN = 12
 
 _OPTION = struct.Struct("<HH")
 _RULE = "draft-ietf-opsawg-pcapng"
@@ -73,7 +76,7 @@ def section_header(*, application: str | None = None, os: str | None = None, com
     """The block that begins a file: everything up to the next section header belongs to it."""
     # 4.1: version 1.0; a section length of -1 is "not specified", which is what a writer that cannot seek back knows.
     body = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1)
-    return _block(_SECTION_HEADER, body + _options((_COMMENT, comment), (3, os), (4, application)))
+    return _block(SECTION_HEADER, body + _options((_COMMENT, comment), (3, os), (4, application)))
 
 
 def interface(
@@ -97,7 +100,7 @@ def interface(
         (_IF_DESCRIPTION, description),
         (_IF_TSRESOL, b"\x09"),  # 4.2: timestamps count units of 10^-9 s
     )
-    return _block(_INTERFACE, struct.pack("<HHI", linktype, 0, snaplen) + options)
+    return _block(INTERFACE, struct.pack("<HHI", linktype, 0, snaplen) + options)
 
 
 def enhanced_packet(
@@ -132,10 +135,10 @@ def enhanced_packet(
         _refuse(f"original length {original_len} is less than the {captured} B captured", "4.3")
     try:
         body = struct.pack("<IIIII", interface_id, time_ns >> 32, time_ns & 0xFFFFFFFF, captured, original_len)
-        options = _options((_COMMENT, comment), (2, None if flags is None else struct.pack("<I", flags)))
+        options = _options((_COMMENT, comment), (FLAGS, None if flags is None else struct.pack("<I", flags)))
     except struct.error as error:
         _refuse(f"a field does not fit: {error}", "4.3")
-    return _block(_ENHANCED_PACKET, body + data + bytes(-captured % 4) + options)
+    return _block(ENHANCED_PACKET, body + data + bytes(-captured % 4) + options)
 
 
 def interface_statistics(
@@ -155,7 +158,7 @@ def interface_statistics(
 
 
 def _block(kind: int, body: bytes) -> bytes:
-    length = _EMPTY_BLOCK_LEN + len(body)
+    length = EMPTY_BLOCK_LEN + len(body)
     return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
 
 
@@ -181,27 +184,130 @@ def _refuse(message: str, section: str) -> NoReturn:
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-class _Layouts:
+class Layouts:
     """The numbers of one section, in its byte order."""
 
     def __init__(self, order: str) -> None:
+        self.order = order
         self.word = struct.Struct(order + "I")
         self.block = struct.Struct(order + "II")
         self.section = struct.Struct(order + "HH")
         self.interface = struct.Struct(order + "HHI")
-        self.packets = {kind: struct.Struct(order + fields) for kind, fields in _PACKETS.items()}
+        self.packets = {kind: struct.Struct(order + fields) for kind, fields in PACKETS.items()}
         self.option = struct.Struct(order + "HH")
         self.seconds = struct.Struct(order + "q")
 
 
-_BIG, _LITTLE = _Layouts(">"), _Layouts("<")
+BIG, LITTLE = Layouts(">"), Layouts("<")
 
 
-class _Clock(msgspec.Struct, frozen=True):
+class Clock(msgspec.Struct, frozen=True):
     """What an interface's timestamps count: `per_second` units, from `offset` on."""
 
     per_second: int = 10**6  # 4.2: "If this option is not present, a resolution of 10^-6 is assumed"
     offset: Ns = 0
+
+
+class Blocks:
+    """Goes through a file from block to block, and knows the interfaces that were described on the way.
+
+    Attributes:
+        at: the next block.
+        interfaces, clocks: all described so far, the whole file through.
+        section: which of them is number 0 of the present section.
+        layouts: the present section's byte order.
+    """
+
+    def __init__(self, data: CaptureBytes) -> None:
+        if bytes(data[:4]) != MAGIC:
+            raise CaptureError(f"not pcapng: begins with {bytes(data[:4]).hex(' ') or 'nothing'}", offset=0)
+        self.at = 0
+        self.interfaces: list[Interface] = []
+        self.clocks: list[Clock] = []
+        self.section = 0
+        self.layouts = LITTLE
+        self._data = data
+
+    def locate(self) -> Iterator[Located]:
+        """Where each record stands, from the present block on.
+
+        Raises:
+            CaptureTruncated: the file ends within a block.
+            CaptureError: a version, length or interface that cannot be.
+        """
+        while self.at < len(self._data):
+            at = self.at
+            if (found := self.step()) is not None:
+                yield self._locate_packet(at, *found)
+
+    def step(self) -> tuple[int, int] | None:
+        """Pass one block. Of a record, its type and where its block ends."""
+        at, size = self.at, len(self._data)
+        if size - at < EMPTY_BLOCK_LEN:
+            raise CaptureTruncated(f"cut short: {size - at} B of the last block", offset=at)
+        if self._data[at : at + 4] == MAGIC:
+            self.layouts = _byte_order(self._data, at + 8)
+        kind, length = self.layouts.block.unpack_from(self._data, at)
+        if length < EMPTY_BLOCK_LEN or length % 4 or length > MAX_BLOCK:
+            raise CaptureError(
+                f"a block's length of {length} B is not a multiple of 4 from {EMPTY_BLOCK_LEN} to {MAX_BLOCK}",
+                offset=at + 4,
+            )
+        end = at + length
+        if end > size:
+            raise CaptureTruncated(f"cut short: {size - at} of {length} B of the last block", offset=at)
+        (trailer,) = self.layouts.word.unpack_from(self._data, end - 4)
+        if trailer != length:
+            raise CaptureError(
+                f"a block's length is {length} B at its start and {trailer} B at its end", offset=end - 4
+            )
+        self.at = end
+        if kind in PACKETS:
+            return kind, end - 4
+        if kind == INTERFACE:
+            interface, clock = _read_interface(self._data, at + BLOCK_HEADER_LEN, end - 4, self.layouts)
+            self.interfaces.append(interface)
+            self.clocks.append(clock)
+        elif kind == SECTION_HEADER:
+            self._begin_section(at, length)
+        return None
+
+    def _begin_section(self, at: int, length: int) -> None:
+        _need(length, 28, at + 4)
+        major, minor = self.layouts.section.unpack_from(self._data, at + 12)
+        # 4.1: readers "MUST treat a Minor Version of 2 as equivalent to a Minor Version of 0"
+        if major != 1 or minor not in (0, 2):
+            raise CaptureError(f"pcapng version {major}.{minor}, only 1.0 is known", offset=at + 12)
+        self.section = len(self.interfaces)  # 4.2: a description "is valid only inside the section to which it belongs"
+
+    def _locate_packet(self, at: int, kind: int, end: int) -> Located:
+        start, layout = at + BLOCK_HEADER_LEN, self.layouts.packets[kind]
+        _need(end - start, layout.size, start)
+        body = start + layout.size
+        fields = layout.unpack_from(self._data, start)
+        number = 0 if kind == SIMPLE_PACKET else fields[0]  # 4.4: a simple packet belongs to the first interface
+        interface = self.section + number
+        if interface >= len(self.interfaces):
+            described = len(self.interfaces) - self.section
+            raise CaptureError(f"interface {number} was not described, {described} were", offset=start)
+        time_ns: Ns | None = None
+        if kind == SIMPLE_PACKET:
+            (original,) = fields
+            snaplen = self.interfaces[interface].snaplen
+            captured = min(original, snaplen) if snaplen else original
+        else:
+            high, low, captured, original = fields[-4:]
+            clock = self.clocks[interface]
+            time_ns = (high << 32 | low) * S // clock.per_second + clock.offset
+            if not -(2**63) < time_ns < 2**63:
+                raise CaptureError("a timestamp is beyond 64 bits of nanoseconds", offset=start)
+        if captured > MAX_CAPTURED:
+            raise CaptureError(f"a record claims {captured} B captured, over {MAX_CAPTURED} B", offset=start)
+        if captured > original:
+            raise CaptureError(f"a record claims {captured} B captured of a packet of {original} B", offset=start)
+        if body + captured + (-captured % 4) > end:
+            raise CaptureError(f"a record claims {captured} B captured, its block holds {end - body} B", offset=start)
+        return Located(at, body, captured, original, time_ns, interface)
 
 
 def read_records(data: CaptureBytes) -> Iterator[Record]:
@@ -213,104 +319,42 @@ def read_records(data: CaptureBytes) -> Iterator[Record]:
         CaptureTruncated: the file ends within a block; every whole record has been given before.
         CaptureError: not pcapng, another version, a length that cannot be, or an interface that was not described.
     """
-    number = 0
-    interfaces: list[tuple[Interface, _Clock]] = []
-    for kind, start, end, layouts in _blocks(data):
-        if kind in _PACKETS:
-            number += 1
-            yield _read_packet(number, interfaces, kind, data, start, end, layouts)
-        elif kind == _INTERFACE:
-            interfaces.append(_read_interface(data, start, end, layouts))
-        elif kind == _SECTION_HEADER:
-            interfaces = []  # 4.2: a description "is valid only inside the section to which it belongs"
+    blocks = Blocks(data)
+    for number, found in enumerate(blocks.locate(), 1):
+        yield Record(
+            number,
+            blocks.interfaces[found.interface],
+            found.time_ns,
+            bytes(data[found.start : found.start + found.captured]),
+            found.original,
+            comment_of(data, found.at, found.start + found.captured, blocks.layouts),
+        )
 
 
-def _read_packet(
-    number: int,
-    interfaces: list[tuple[Interface, _Clock]],
-    kind: int,
-    data: CaptureBytes,
-    start: int,
-    end: int,
-    layouts: _Layouts,
-) -> Record:
-    time_ns: Ns | None = None
-    layout = layouts.packets[kind]
-    _need(end - start, layout.size, start)
-    body = start + layout.size
-    fields = layout.unpack_from(data, start)
-    interface_id = 0 if kind == _SIMPLE_PACKET else fields[0]  # 4.4: a simple packet belongs to the first interface
-    if interface_id >= len(interfaces):
-        raise CaptureError(f"interface {interface_id} was not described, {len(interfaces)} were", offset=start)
-    seen_at, clock = interfaces[interface_id]
-    if kind == _SIMPLE_PACKET:
-        (original,) = fields
-        captured = min(original, seen_at.snaplen) if seen_at.snaplen else original
-    else:
-        high, low, captured, original = fields[-4:]
-        time_ns = (high << 32 | low) * S // clock.per_second + clock.offset
-        if not -(2**63) <= time_ns < 2**63:
-            raise CaptureError("a timestamp is beyond 64 bits of nanoseconds", offset=start)
+def comment_of(data: CaptureBytes, at: int, end: int, layouts: Layouts) -> str | None:
+    """What the file says of the record whose block is `at` and whose captured bytes end at `end`. Several are lines.
 
-    if captured > MAX_CAPTURED:
-        raise CaptureError(f"a record claims {captured} B captured, over {MAX_CAPTURED} B", offset=start)
-    if captured > original:
-        raise CaptureError(f"a record claims {captured} B captured of a packet of {original} B", offset=start)
-    options = body + captured + (-captured % 4)
-    if options > end:
-        raise CaptureError(f"a record claims {captured} B captured, its block holds {end - body} B", offset=start)
-    comments = [_text(value) for code, value in _read_options(data, options, end, layouts) if code == _COMMENT]
-    comment = "\n".join(comments) if comments else None
-    return Record(number, seen_at, time_ns, bytes(data[body : body + captured]), original, comment)
+    Raises:
+        CaptureError: an option that does not fit its block.
+    """
+    _kind, length = layouts.block.unpack_from(data, at)
+    values = _read_options(data, end + (at - end) % 4, at + length - 4, layouts)
+    comments = [_text(value) for code, value in values if code == _COMMENT]
+    return "\n".join(comments) if comments else None
 
 
-def _blocks(data: CaptureBytes) -> Iterator[tuple[int, int, int, _Layouts]]:
-    """Each whole block: its type, where its body starts and ends, and its section's byte order."""
-    size = len(data)
-    if bytes(data[:4]) != MAGIC:
-        raise CaptureError(f"not pcapng: begins with {bytes(data[:4]).hex(' ') or 'nothing'}", offset=0)
-    at, layouts = 0, _LITTLE
-    while at < size:
-        if size - at < _EMPTY_BLOCK_LEN:
-            raise CaptureTruncated(f"cut short: {size - at} B of the last block", offset=at)
-        if data[at : at + 4] == MAGIC:
-            layouts = _byte_order(data, at + 8)
-        kind, length = layouts.block.unpack_from(data, at)
-        if length < _EMPTY_BLOCK_LEN or length % 4 or length > MAX_BLOCK:
-            raise CaptureError(
-                f"a block's length of {length} B is not a multiple of 4 from {_EMPTY_BLOCK_LEN} to {MAX_BLOCK}",
-                offset=at + 4,
-            )
-        end = at + length
-        if end > size:
-            raise CaptureTruncated(f"cut short: {size - at} of {length} B of the last block", offset=at)
-        (trailer,) = layouts.word.unpack_from(data, end - 4)
-        if trailer != length:
-            raise CaptureError(
-                f"a block's length is {length} B at its start and {trailer} B at its end", offset=end - 4
-            )
-        if kind == _SECTION_HEADER:
-            _need(length, 28, at + 4)
-            major, minor = layouts.section.unpack_from(data, at + 12)
-            # 4.1: readers "MUST treat a Minor Version of 2 as equivalent to a Minor Version of 0"
-            if major != 1 or minor not in (0, 2):
-                raise CaptureError(f"pcapng version {major}.{minor}, only 1.0 is known", offset=at + 12)
-        yield kind, at + _BLOCK_HEADER_LEN, end - 4, layouts
-        at = end
-
-
-def _byte_order(data: CaptureBytes, at: int) -> _Layouts:
-    for layouts in (_LITTLE, _BIG):
+def _byte_order(data: CaptureBytes, at: int) -> Layouts:
+    for layouts in (LITTLE, BIG):
         if layouts.word.unpack_from(data, at) == (_BYTE_ORDER,):
             return layouts
     raise CaptureError(f"the byte-order magic is {bytes(data[at : at + 4]).hex(' ')}", offset=at)
 
 
-def _read_interface(data: CaptureBytes, start: int, end: int, layouts: _Layouts) -> tuple[Interface, _Clock]:
+def _read_interface(data: CaptureBytes, start: int, end: int, layouts: Layouts) -> tuple[Interface, Clock]:
     _need(end - start, layouts.interface.size, start)
     linktype, _reserved, snaplen = layouts.interface.unpack_from(data, start)
     name: str | None = None
-    clock = _Clock()
+    clock = Clock()
     for code, value in _read_options(data, start + layouts.interface.size, end, layouts):
         if code == _IF_NAME:
             name = _text(value)
@@ -323,7 +367,7 @@ def _read_interface(data: CaptureBytes, start: int, end: int, layouts: _Layouts)
     return Interface(name, linktype, snaplen), clock
 
 
-def _read_options(data: CaptureBytes, at: int, end: int, layouts: _Layouts) -> Iterator[tuple[int, bytes]]:
+def _read_options(data: CaptureBytes, at: int, end: int, layouts: Layouts) -> Iterator[tuple[int, bytes]]:
     # 3.5: "MUST NOT assume an option list will have an opt_endofopt option at the end": the block's end ends it too
     while end - at >= layouts.option.size:
         code, length = layouts.option.unpack_from(data, at)

@@ -1,0 +1,51 @@
+"""IP addresses as small numbers: a capture has few of them, and each stands in many packets."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netlab.capture.columns.network import RawAddresses
+from netlab.capture.columns.octets import Ints
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Addresses:
+    """The addresses of a capture: those of IPv4 in order, then those of IPv6 in order."""
+
+    def __init__(self, v4: NDArray[np.uint32], v6: NDArray[np.uint64]) -> None:
+        """Take the different ones of IPv4, and of IPv6 as (2, n) upper and lower halves."""
+        self.objects: list[Address] = [ipaddress.IPv4Address(int(number)) for number in v4]
+        self.objects += [
+            ipaddress.IPv6Address(int(upper) << 64 | int(lower)) for upper, lower in zip(v6[0], v6[1], strict=True)
+        ]
+        self.texts: NDArray[Any] = np.array([*map(str, self.objects), ""], object)
+        """As people write them, and "" at the end, so that index -1 is what a packet without an address has."""
+
+    def within(self, text: str) -> NDArray[np.int32]:
+        """The numbers of the addresses that are, or are in the network, `text`, such as `10.0.0.1` or `10.0.0.0/8`.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        network = ipaddress.ip_network(text, strict=False)
+        return np.array([number for number, one in enumerate(self.objects) if one in network], np.int32)
+
+
+def number_addresses(raw: RawAddresses, version: Ints) -> tuple[Ints, Ints, Addresses]:
+    """The numbers of every packet's source and destination, -1 without IP, and what they are numbers of."""
+    numbers = np.full((2, len(version)), -1, np.int32)
+    four, six = np.flatnonzero(version == 4), np.flatnonzero(version == 6)
+    v4, inverse = np.unique(raw.v4[:, four], return_inverse=True)
+    numbers[:, four] = inverse.reshape(2, -1)
+    # halves are numbered first: pairs of small numbers fit one number, which sorts as the address does
+    halves = [np.unique(raw.v6[:, half, six], return_inverse=True) for half in (0, 1)]
+    (upper, which_upper), (lower, which_lower) = halves
+    pairs, inverse = np.unique(which_upper * max(1, len(lower)) + which_lower, return_inverse=True)
+    numbers[:, six] = inverse.reshape(2, -1) + len(v4)
+    v6 = np.stack([upper[pairs // max(1, len(lower))], lower[pairs % max(1, len(lower))]])
+    return numbers[0], numbers[1], Addresses(v4, v6)

@@ -1,0 +1,47 @@
+"""The bytes of a file, read at many places at once, and whole numbers out of them in network byte order."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netlab.packets.capture_record import CaptureBytes
+
+Ints: TypeAlias = NDArray[np.signedinteger[Any]]
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+class Octets:
+    """Numbers of 1, 2, 4 and 8 bytes at arrays of offsets. Nothing is copied but what is asked for.
+
+    An offset must leave room for the number within the file. It is for the caller to see that it does, and that the
+    number is one of the packet's own bytes.
+    """
+
+    def __init__(self, data: CaptureBytes, order: str = ">") -> None:
+        size, flat = len(data), np.frombuffer(memoryview(data), np.uint8)
+
+        def view(dtype: str) -> NDArray[Any]:
+            # one number begins at every byte: a stride of 1, whatever the number's size
+            room = max(0, size - np.dtype(dtype).itemsize + 1)
+            return np.ndarray((room,), dtype, flat if room else None, strides=(1,))
+
+        self.size = size
+        self._u8 = view("u1")
+        self._u16 = view(f"{order}u2")
+        self._u32 = view(f"{order}u4")
+        self._u64 = view(f"{order}u8")
+
+    def u8(self, at: Ints) -> Ints:
+        return self._u8[at].astype(np.int32)
+
+    def u16(self, at: Ints) -> Ints:
+        return self._u16[at].astype(np.int32)
+
+    def u32(self, at: Ints) -> Ints:
+        return self._u32[at].astype(np.int64)
+
+    def u64(self, at: Ints) -> NDArray[np.uint64]:
+        return self._u64[at].astype(np.uint64)

@@ -1,0 +1,75 @@
+"""The columns there are: what each is called, what it holds, and what stands where a packet has no such thing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from netlab.capture.record_index import NO_TIME
+
+
+class Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        group: columns of one group are computed together, when the first of them is asked for.
+        dtype: as numpy writes it; `O` is text.
+        unit: of its numbers, or "".
+        absent: what stands where a packet has no such field; None where every packet has one.
+        meaning: one line.
+    """
+
+    group: str
+    dtype: str
+    unit: str
+    absent: int | str | None
+    meaning: str
+
+
+_GROUPS: dict[str, dict[str, tuple[str, str, int | str | None, str]]] = {
+    "record": {
+        "number": ("i4", "", None, "counts from 1 through the whole file, as Wireshark does; views keep it"),
+        "time_ns": ("i8", "ns", NO_TIME, "since 1970-01-01 UTC; in a simulation, the virtual clock"),
+        "interface": ("i4", "", None, "where it was seen: an index of `capture.interfaces`"),
+        "captured_len": ("i4", "bytes", None, "kept in the file"),
+        "original_len": ("i8", "bytes", None, "the packet had on the link"),
+        "link_type": ("i4", "", None, "what the bytes begin with, a number of tcpdump.org/linktypes.html"),
+    },
+    "headers": {
+        "ethertype": ("i4", "", -1, "what the link carries, behind any VLAN tags; none below 0x0600"),
+        "vlan": ("i2", "", -1, "identifier in the outer VLAN tag"),
+        "vlan_inner": ("i2", "", -1, "identifier in the second tag (QinQ)"),
+        "ip_version": ("i1", "", -1, "4 or 6"),
+        "src": ("i4", "", -1, 'IP source, an index of `columns.addresses`, which has "" at -1'),
+        "dst": ("i4", "", -1, "IP destination, likewise"),
+        "protocol": ("i2", "", -1, "what IP carries, behind IPv6's extension headers: 6 TCP, 17 UDP, 1 ICMP"),
+        "ttl": ("i2", "hops", -1, "time to live; IPv6's hop limit"),
+        "identification": ("i8", "", -1, "of IPv4's header or IPv6's fragment header"),
+        "fragment_offset": ("i4", "bytes", -1, "where these bytes stand in the whole IP payload; 0 if it is all there"),
+        "more_fragments": ("i1", "", -1, "1 where more of it follows, else 0"),
+        "sport": ("i4", "", -1, "source port of TCP or UDP"),
+        "dport": ("i4", "", -1, "destination port"),
+        "flags": ("i2", "", -1, "TCP's 8 control bits: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE, CWR"),
+        "seq": ("i8", "", -1, "TCP's sequence number as it stands there, 32 bits"),
+        "ack": ("i8", "", -1, "acknowledgment number, likewise, whether or not flag ACK is set"),
+        "window": ("i4", "", -1, "TCP's window as it stands there, not scaled"),
+        "link_header_len": ("i2", "bytes", None, "of the link's header with its VLAN tags"),
+        "network_header_len": ("i4", "bytes", None, "of IP's header and its options or extension headers; all of ARP"),
+        "transport_header_len": (
+            "i2",
+            "bytes",
+            None,
+            "of TCP's header with options, UDP's, ICMP's; 0 in later fragments",
+        ),
+        "payload_len": ("i4", "bytes", None, "carried by the innermost of these, as the headers say, also if cut off"),
+        "payload_captured_len": ("i4", "bytes", None, "of it kept in the file"),
+    },
+    "directions": {
+        "direction": ("i1", "", 0, "seen as it came (1) or as it went (2); 0 where nothing says so, as in most files"),
+    },
+    "flows": {
+        "flow": ("i4", "", -1, "which flow: one direction, at one vantage point; numbered as `capture.flows()`"),
+        "conversation": ("i4", "", -1, "which conversation: both directions; numbered as `capture.conversations()`"),
+    },
+}  # group -> name -> dtype, unit, absent, meaning
+COLUMNS = {name: Column(group, *words) for group, columns in _GROUPS.items() for name, words in columns.items()}
+"""Every column by name, in the order of the layers."""

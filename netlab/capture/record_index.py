@@ -1,0 +1,105 @@
+"""Where each record of a capture file stands, and what its header says: arrays with one row a record.
+
+The captured bytes stay where they are. The file need not be read at once: it may be an mmap.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netlab.errors import CaptureTruncated
+from netlab.packets import pcap, pcapng
+from netlab.packets.capture_file import is_pcap
+from netlab.packets.capture_record import CaptureBytes, Interface, Located, Record
+
+NO_TIME = -(2**63)
+"""`time_ns` of a record whose file says no time, as simple packet blocks do not."""
+
+
+class RecordIndex:
+    """The records of one file.
+
+    Attributes:
+        at: of each its header or its block, an offset in the file.
+        start: its first captured byte.
+        captured, original: bytes kept, and bytes the packet had.
+        time_ns: since 1970, or NO_TIME.
+        interface: an index of `interfaces`.
+        interfaces: all of the file, of all its sections.
+        ends_early: why the file has no more records although it should, where it was cut short; else None.
+    """
+
+    def __init__(self, data: CaptureBytes) -> None:
+        """Read `data`, a whole file.
+
+        Raises:
+            CaptureError: no capture file, or a damaged one; `offset` says where.
+        """
+        self.data = data
+        self.ends_early: str | None = None
+        self.interfaces: list[Interface] = []
+        self._orders: list[tuple[int, pcapng.Layouts]] = []  # where a byte order begins to hold
+        found: list[Located] = []
+        try:
+            self._read(found)
+        except CaptureTruncated as cut:
+            self.ends_early = str(cut)
+
+        def column(name: str, dtype: type) -> NDArray[np.signedinteger]:
+            return np.fromiter((getattr(one, name) for one in found), dtype, len(found))
+
+        self.at, self.start = column("at", np.int64), column("start", np.int64)
+        self.captured, self.original = column("captured", np.int32), column("original", np.int64)
+        self.interface = column("interface", np.int32)
+        self.time_ns = np.array([NO_TIME if one.time_ns is None else one.time_ns for one in found], np.int64)
+
+    def _read(self, found: list[Located]) -> None:
+        if is_pcap(self.data):
+            header = pcap.read_file_header(self.data)
+            self.interfaces.append(header.interface)
+            found.extend(pcap.locate(self.data, header))
+            return
+        blocks = pcapng.Blocks(self.data)
+        self.interfaces = blocks.interfaces
+        for one in blocks.locate():
+            if not self._orders or self._orders[-1][1] is not blocks.layouts:
+                self._orders.append((one.at, blocks.layouts))
+            found.append(one)
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def byte_orders(self) -> Iterator[tuple[slice, str]]:
+        """Rows of pcapng blocks that are in the same byte order, and which: `<` or `>`. None of a pcap file."""
+        firsts = [*(int(np.searchsorted(self.at, at)) for at, _ in self._orders), len(self)]
+        for (first, last), (_, layouts) in zip(pairwise(firsts), self._orders, strict=True):
+            yield slice(first, last), layouts.order
+
+    def record(self, row: int) -> Record:
+        """The record of this row, from 0, with its bytes.
+
+        Raises:
+            CaptureError: the options behind it do not fit.
+        """
+        start, captured, time_ns = int(self.start[row]), int(self.captured[row]), int(self.time_ns[row])
+        return Record(
+            row + 1,
+            self.interfaces[self.interface[row]],
+            None if time_ns == NO_TIME else time_ns,
+            bytes(self.data[start : start + captured]),
+            int(self.original[row]),
+            self.comment(row),
+        )
+
+    def comment(self, row: int) -> str | None:
+        """What the file says of the record of this row."""
+        if not self._orders:
+            return None
+        at = int(self.at[row])
+        layouts = self._orders[bisect.bisect_right(self._orders, at, key=lambda order: order[0]) - 1][1]
+        return pcapng.comment_of(self.data, at, int(self.start[row]) + int(self.captured[row]), layouts)
