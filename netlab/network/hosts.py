@@ -25,6 +25,8 @@ EPHEMERAL = range(49152, 65536)
 MAX_DATAGRAM = 65_535 - ipv4.HEADER_LEN - udp.HEADER_LEN
 """Payload of the largest UDP datagram in IPv4, bytes."""
 
+_HEADERS = ipv4.HEADER_LEN + udp.HEADER_LEN
+
 Receive: TypeAlias = Callable[[bytes, int, int], None]
 """Called with a datagram's payload, and the address and port it came from."""
 
@@ -43,22 +45,21 @@ class Interface(Protocol):
 class UdpPort:
     """A socket of a host. `sendto` never blocks: what the link can't take it drops."""
 
-    __slots__ = ("_host", "_receive", "address", "is_open", "port")
+    __slots__ = ("_host", "address", "is_open", "port", "receive")
 
     def __init__(self, host: Host, address: int | None, port: int, receive: Receive) -> None:
         self._host = host
-        self._receive = receive
+        self.receive = receive
         self.address = address
         self.port = port
         self.is_open = True
 
     def sendto(self, payload: bytes, address: int, port: int) -> None:
         """Send one datagram, of at most `MAX_DATAGRAM` bytes."""
-        self._host.send_udp(self, payload, address, port)
-
-    def take(self, payload: bytes, source: int, source_port: int) -> None:
-        """A datagram has come."""
-        self._receive(payload, source, source_port)
+        host = self._host
+        source = self.address or (LOOPBACK if address == LOOPBACK else host.address)
+        datagram = UdpDatagram(self.port, port, payload)
+        host.send(IpPacket(source, address, datagram, _HEADERS + len(payload), host.identify()))
 
     def close(self) -> None:
         """Give the port back; what comes to it now is dropped."""
@@ -67,13 +68,37 @@ class UdpPort:
             self._host.release(self)
 
 
+class _Nowhere:
+    """Where packets go that have no way."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def send(self, packet: Packet) -> None:
+        self._host.dropped["no_route"] += 1
+
+
+class _Routes(dict[int, Interface]):
+    """The first hop to each destination, found when the first packet goes there."""
+
+    def __init__(self, simulation: Simulation, host: Host) -> None:
+        super().__init__()
+        self._simulation = simulation
+        self._host = host
+
+    def __missing__(self, destination: int) -> Interface:
+        found = self[destination] = self._simulation.first_hop(self._host, destination) or _Nowhere(self._host)
+        return found
+
+
 class Host:
     """A host, or a router: every host forwards what is not for itself.
 
     Attributes:
         address: the 32-bit number of its address.
-        counters: packets sent, received and forwarded, and those dropped here, by reason: `no_port`, `no_route`,
-            `time_exceeded`, or a field that was damaged, such as `bad_checksum`.
+        sent, received, forwarded: packets.
+        dropped: those dropped here, by reason: `no_port`, `no_route`, `time_exceeded`, or a field that was damaged,
+            such as `bad_checksum`.
     """
 
     def __init__(self, simulation: Simulation, name: str, address: IPv4Address, number: int) -> None:
@@ -81,10 +106,11 @@ class Host:
         self.address = int(address)
         self.address_text = str(address)
         self.hardware = bytes([2, 0, 0, 0, number >> 8, number & 0xFF])  # 02: locally administered
-        self.counters: Counter[str] = Counter()
+        self.sent = self.received = self.forwarded = 0
+        self.dropped: Counter[str] = Counter()
         self.entropy = simulation.entropy(name)
         self._simulation = simulation
-        self._routes: dict[int, Interface] = {}
+        self._routes = _Routes(simulation, self)
         self._ports: dict[int, list[UdpPort]] = {}
         self._identification = 0
 
@@ -126,44 +152,38 @@ class Host:
         """A port was closed."""
         self._ports[port.port].remove(port)
 
-    def send_udp(self, port: UdpPort, payload: bytes, destination: int, destination_port: int) -> None:
-        """Send one datagram."""
-        source = port.address or (LOOPBACK if destination == LOOPBACK else self.address)
-        self._identification = (self._identification + 1) & 0xFFFF
-        size = ipv4.HEADER_LEN + udp.HEADER_LEN + len(payload)
-        datagram = UdpDatagram(port.port, destination_port, payload)
-        self.send(IpPacket(source, destination, datagram, size, self._identification))
-
     # IP
+
+    def identify(self) -> int:
+        """The next packet's identification: it tells this host's packets apart in a capture."""
+        self._identification = number = (self._identification + 1) & 0xFFFF
+        return number
 
     def send(self, packet: IpPacket) -> None:
         """Send a packet of this host's own."""
-        self.counters["sent"] += 1
+        self.sent += 1
         destination = packet.destination
         if destination in (self.address, LOOPBACK):
             self._simulation.call_at(self._simulation.now, self._deliver, packet)
-            return
-        route = self._routes.get(destination) or self._find_route(destination)
-        if route is None:
-            self.counters["no_route"] += 1
         else:
-            route.send(packet)
+            self._routes[destination].send(packet)
 
     def arrive(self, packet: Packet) -> None:
         """A packet comes from a link."""
         if isinstance(packet, DamagedPacket):
             self._inspect(packet)
             return
-        if packet.destination == self.address:
+        destination = packet.destination
+        if destination == self.address:
             self._deliver(packet)
         elif packet.time_to_live <= 1:
-            self.counters["time_exceeded"] += 1  # RFC 1812 §5.3.1; this network has no ICMP to say so
+            self.dropped["time_exceeded"] += 1  # RFC 1812 §5.3.1; this network has no ICMP to say so
         else:
-            self.counters["forwarded"] += 1
-            self._forward(
+            self.forwarded += 1
+            self._routes[destination].send(
                 IpPacket(
                     packet.source,
-                    packet.destination,
+                    destination,
                     packet.body,
                     packet.size,
                     packet.identification,
@@ -179,29 +199,14 @@ class Host:
                 self._deliver(ip_packet.decode(packet.data))
                 return
         except DecodeError as error:
-            self.counters[f"bad_{error.field.replace(' ', '_').lower()}"] += 1
+            self.dropped[f"bad_{error.field.replace(' ', '_').lower()}"] += 1
             return
         if header.time_to_live <= 1:
-            self.counters["time_exceeded"] += 1
+            self.dropped["time_exceeded"] += 1
             return
-        self.counters["forwarded"] += 1
+        self.forwarded += 1
         header = msgspec.structs.replace(header, time_to_live=header.time_to_live - 1)
-        self._forward(DamagedPacket(ipv4.encode(header)), int(header.destination))
-
-    def _forward(self, packet: Packet, destination: int = 0) -> None:
-        if isinstance(packet, IpPacket):
-            destination = packet.destination
-        route = self._routes.get(destination) or self._find_route(destination)
-        if route is None:
-            self.counters["no_route"] += 1
-        else:
-            route.send(packet)
-
-    def _find_route(self, destination: int) -> Interface | None:
-        route = self._simulation.first_hop(self, destination)
-        if route is not None:
-            self._routes[destination] = route
-        return route
+        self._routes[int(header.destination)].send(DamagedPacket(ipv4.encode(header)))
 
     def forget_routes(self) -> None:
         """The network has changed."""
@@ -212,7 +217,7 @@ class Host:
         if isinstance(body, UdpDatagram):
             for port in self._ports.get(body.destination_port, ()):
                 if port.address is None or port.address == packet.destination:
-                    self.counters["received"] += 1
-                    port.take(body.payload, packet.source, body.source_port)
+                    self.received += 1
+                    port.receive(body.payload, packet.source, body.source_port)
                     return
-        self.counters["no_port"] += 1
+        self.dropped["no_port"] += 1

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -31,7 +31,7 @@ from netlab.network.impairments import (
     Stream,
     loss_machine,
 )
-from netlab.network.link_config import DropTail, Fate, LinkConfig, Red
+from netlab.network.link_config import ConstantRate, DropTail, Fate, LinkConfig, Red, TraceRate
 from netlab.network.queues import VARIATES as QUEUE_VARIATES
 from netlab.network.queues import Item, QueueMachine, queue_machine
 from netlab.network.rates import RateMachine, rate_machine
@@ -137,6 +137,8 @@ class Link(Generic[P]):
         self._pushed = 0
         self._free_at: Ns = 0
         self._last_out: Ns = 0
+        self._starts: deque[tuple[Ns, Ns]] = deque()  # of those in the pipe that wait: until when, and since when
+        self._now: Ns = 0
         self._changed = False
         self.config = config
         self._rate: RateMachine | None
@@ -166,8 +168,18 @@ class Link(Generic[P]):
         impairments = (self._lost, self._corrupter, self._doubled, self._reorderer, self._delays, self._queue_dice)
         self._plain = all(part is None for part in impairments) and not self._fates and config.mtu is None
         is_fifo = isinstance(config.queue, DropTail) and config.queue.unit == "packets"
-        self._passes = is_fifo and not config.delay.keep_order  # who finds the queue empty need not go through it
+        takes_time = config.delay.mean > 0 or (
+            isinstance(config.rate, ConstantRate) and config.rate.framing.overhead >= 0
+        )
+        self._is_planned = (
+            self._plain
+            and is_fifo
+            and takes_time
+            and not config.delay.keep_order
+            and not isinstance(config.rate, TraceRate)
+        )
         self._mean = config.delay.mean
+        self._limit = config.queue.limit
         # With one delay for all and a queue that drops only what comes, nothing happens at the link's near end that
         # anybody could notice before the next packet comes out: then it need not be woken for it.
         self._prompt = (
@@ -191,32 +203,104 @@ class Link(Generic[P]):
 
     def handle(self, event: Event[P], now: Ns) -> list[Output[P]]:
         """Take in one event; what came out of the link, or was lost in it, comes back."""
-        outputs: list[Output[P]] = []
+        match event:
+            case Arrived(packet, size):
+                return self.arrive(packet, size, now)
+            case TimerFired():
+                return self.fire(now)
+            case Configure(config):
+                outputs = self.fire(now)
+                self._serve(now, outputs)
+                self._configure(config, now)
+                self._set_deadline()
+                return outputs
+
+    def arrive(self, packet: P, size: int, now: Ns) -> list[Output[P]]:
+        """As `handle(Arrived(packet, size), now)`, for who has many of them.
+
+        Without dice, and where the queue drops only what comes, all that will happen to a packet is known at once: it
+        is put on its way also if it has to wait first, and `_starts` remembers until when it waits.
+        """
+        deadline = self.deadline
+        outputs: list[Output[P]] = self.fire(now) if deadline is not None and deadline <= now else []
+        if not self._is_planned or self._queue.items:
+            self._take_in(packet, size, now, outputs)
+            return outputs + self.fire(now)
+        self._now = now
+        self._arrived += 1
+        self._bytes_arrived += size
+        at = now
+        if self._rate is not None:
+            starts = self._starts
+            while starts and starts[0][0] <= now:
+                starts.popleft()
+            waits = self._free_at > now
+            if waits:
+                if len(starts) >= self._limit:
+                    self._drop(packet, now, "queue_full", outputs)
+                    return outputs
+                at = self._free_at
+                starts.append((at, now))
+            at = self._free_at = self._rate.finish(size, at, waited=waits)
+        self._pushed += 1
         pipe = self._pipe
-        if self.deadline is not None and self.deadline <= now:
-            self._advance(now, outputs)
-        if isinstance(event, Arrived):
-            self._arrive(event.packet, event.size, now, outputs)
-            if pipe and pipe[0][0] <= now:
-                self._advance(now, outputs)
-        elif isinstance(event, Configure):
+        heappush(pipe, (at + self._mean, self._pushed, packet, size, None))
+        self.deadline = pipe[0][0]
+        return outputs
+
+    def fire(self, now: Ns) -> list[Output[P]]:
+        """As `handle(TimerFired(), now)`, for who has many of them."""
+        self._now = now
+        outputs: list[Output[P]] = []
+        queue, pipe = self._queue, self._pipe
+        if queue.items and self._free_at <= now:
             self._serve(now, outputs)
-            self._configure(event.config)
-        deadline = pipe[0][0] if pipe else None
+        while pipe and pipe[0][0] <= now:
+            at, _, packet, size, damage = heappop(pipe)
+            self._delivered += 1
+            self._bytes_delivered += size
+            outputs.append(Delivered(packet, at, damage))
+        if queue.items:
+            self._set_deadline()
+        else:
+            self.deadline = pipe[0][0] if pipe else None
+        return outputs
+
+    def _unplan(self, now: Ns) -> None:
+        """Who waits is in the queue again."""
+        starts = self._starts
+        while starts and starts[0][0] <= now:
+            starts.popleft()
+        if starts:
+            pushed = sorted(self._pipe, key=lambda entry: entry[1])
+            first = len(pushed) - len(starts)
+            for (_, came), (_, _, packet, size, _) in zip(starts, pushed[first:], strict=True):
+                self._queue.items.append((packet, size, came, (self._mean, None)))
+                self._queue.bytes += size
+            self._free_at = starts[0][0]
+            self._pipe = pushed[:first]
+            heapify(self._pipe)
+            starts.clear()
+
+    def _set_deadline(self) -> None:
+        deadline = self._pipe[0][0] if self._pipe else None
         if self._queue.items and (self._prompt or deadline is None):
             deadline = self._free_at if deadline is None else min(deadline, self._free_at)
         self.deadline = deadline
-        return outputs
 
     @property
     def waiting(self) -> int:
         """Packets in the queue, as of the last event."""
-        return len(self._queue.items)
+        return len(self._queue.items) + self._planned_to_wait()
+
+    def _planned_to_wait(self) -> int:
+        return sum(start > self._now for start, _ in self._starts)
 
     @property
     def waiting_bytes(self) -> int:
         """Bytes in the queue, as of the last event."""
-        return self._queue.bytes
+        latest = sorted(self._pipe, key=lambda entry: entry[1])[len(self._pipe) - self._planned_to_wait() :]
+        return self._queue.bytes + sum(entry[3] for entry in latest)
 
     @property
     def account(self) -> Account:
@@ -233,7 +317,8 @@ class Link(Generic[P]):
             bytes_delivered=self._bytes_delivered,
         )
 
-    def _configure(self, config: LinkConfig) -> None:
+    def _configure(self, config: LinkConfig, now: Ns) -> None:
+        self._unplan(now)
         for name in self._in_use():
             self._all_dice[name].packets = self._arrived
         old, self.config = self.config, config
@@ -250,18 +335,11 @@ class Link(Generic[P]):
 
     # In
 
-    def _arrive(self, packet: P, size: int, now: Ns, outputs: list[Output[P]]) -> None:
+    def _take_in(self, packet: P, size: int, now: Ns, outputs: list[Output[P]]) -> None:
         self._arrived += 1
         self._bytes_arrived += size
         if self._plain:
-            if self._passes and not self._queue.items and self._free_at <= now:  # the usual case, without a detour
-                at = now
-                if self._rate is not None:
-                    at = self._free_at = self._rate.finish(size, now, waited=False)
-                self._pushed += 1
-                heappush(self._pipe, (at + self._mean, self._pushed, packet, size, None))
-            else:
-                self._enter(packet, size, now, self._mean, None, 0.0, outputs)
+            self._enter(packet, size, now, self._mean, None, 0.0, outputs)
             return
         # Each takes its dice, whatever the others say.
         lost = self._lost is not None and self._lost()
@@ -345,14 +423,3 @@ class Link(Generic[P]):
                 at = self._last_out = max(at, self._last_out)
         self._pushed += 1
         heappush(self._pipe, (at, self._pushed, packet, size, damage))
-
-    def _advance(self, now: Ns, outputs: list[Output[P]]) -> None:
-        """Whatever happens up to now."""
-        if self._queue.items and self._free_at <= now:
-            self._serve(now, outputs)
-        pipe = self._pipe
-        while pipe and pipe[0][0] <= now:
-            at, _, packet, size, damage = heappop(pipe)
-            self._delivered += 1
-            self._bytes_delivered += size
-            outputs.append(Delivered(packet, at, damage))

@@ -8,7 +8,8 @@ none. Nothing here waits: `step` does the next thing and the clock jumps there.
         <--- link r>ann -----   <--- link bob>r -----
 
 Read `hosts` for what a host does, `link` for what happens between them. A tap sees frames at a point: at a host, what
-it sends and receives; at a direction of a link, what comes out of it or is lost in it.
+it sends and receives; at a direction of a link, what comes out of it or is lost in it. A watcher is told what became of
+each packet of a direction.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from ipaddress import IPv4Address
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
 
 from netlab.errors import NetlabError
 from netlab.network import ip_packet
 from netlab.network.hosts import Host
-from netlab.network.impairments import Stream
+from netlab.network.impairments import Corruption, Stream
 from netlab.network.ip_packet import Packet
-from netlab.network.link import REASONS, Arrived, Configure, Delivered, Dropped, Link, Output, TimerFired
+from netlab.network.link import REASONS, Configure, Delivered, Link, Output
 from netlab.network.link_config import LinkConfig
 from netlab.packets import ethernet
 from netlab.packets.ethernet import EthernetFrame, EtherType
@@ -32,8 +35,6 @@ from netlab.units import Ns
 
 FIRST_ADDRESS = IPv4Address("10.0.0.1")
 """Of the first host that is given none; the next gets the next."""
-
-_TIMER_FIRED = TimerFired()
 
 
 class BadNetwork(NetlabError, ValueError):
@@ -52,16 +53,61 @@ class Tap(Protocol):
         """
 
 
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a packet on one direction of a link. A packet that is duplicated has two.
+
+    Attributes:
+        direction: its name.
+        number: of the packet, counted from 1 as packets come to this direction: what a `Fate` names.
+        packet: as it came.
+        came: when, ns.
+        left: when it came out, or was dropped, ns.
+        reason: why it was dropped, one of `link.REASONS`; None where it came out.
+        corruption: how it was damaged.
+    """
+
+    direction: str
+    number: int
+    packet: Packet
+    came: Ns
+    left: Ns
+    reason: str | None = None
+    corruption: Corruption | None = None
+
+
+Watcher: TypeAlias = Callable[[Passage], None]
+
+
+class _Numbered(msgspec.Struct, frozen=True, gc=False):
+    """A packet on a link that is watched."""
+
+    packet: Packet
+    number: int
+    came: Ns
+
+
 class Channel:
     """One direction of a link between two hosts: the link object, and its timer in the simulation's heap."""
 
-    __slots__ = ("_armed", "_awake", "_simulation", "_taps", "link", "receiver", "sender")
+    __slots__ = (
+        "_armed",
+        "_awake",
+        "_came",
+        "_is_observed",
+        "_simulation",
+        "_watchers",
+        "link",
+        "receiver",
+        "sender",
+    )
 
-    def __init__(self, simulation: Simulation, link: Link[Packet], sender: Host, receiver: Host) -> None:
+    def __init__(self, simulation: Simulation, link: Link[Packet | _Numbered], sender: Host, receiver: Host) -> None:
         self._simulation = simulation
-        self._taps = simulation.taps
+        self._is_observed = False
+        self._watchers: list[Watcher] = []
+        self._came = 0
         self._armed: Ns | None = None
-        self._awake = self._wake  # bound once
+        self._awake: Callable[[Any], None] = self._wake  # bound once
         self.link = link
         self.sender = sender
         self.receiver = receiver
@@ -69,14 +115,20 @@ class Channel:
     def send(self, packet: Packet) -> None:
         """The sender hands the link a packet."""
         simulation = self._simulation
-        if self._taps:
-            self._show(self.sender.name, simulation.now, packet, None, outbound=True)
         link = self.link
-        outputs = link.handle(Arrived(packet, packet.size), simulation.now)
+        if self._is_observed:
+            self._show(self.sender.name, simulation.now, packet, None, outbound=True)
+            self._came += 1
+            numbered = _Numbered(packet, self._came, simulation.now)
+            outputs = link.arrive(numbered, packet.size, simulation.now)
+        else:
+            outputs = link.arrive(packet, packet.size, simulation.now)
         if outputs:  # now, but not within the sender's own turn
             simulation.call_at(simulation.now, self._carry_out, outputs)
-        if link.deadline != self._armed:
-            self._arm()
+        deadline, armed = link.deadline, self._armed
+        if deadline is not None and (armed is None or deadline < armed):
+            self._armed = deadline
+            simulation.call_at(deadline, self._awake, None)
 
     def configure(self, config: LinkConfig) -> None:
         """From now on the link is like this."""
@@ -90,44 +142,73 @@ class Channel:
             self._simulation.call_at(deadline, self._awake, None)
 
     def _wake(self, _: None) -> None:
-        now = self._simulation.now
+        simulation, link = self._simulation, self.link
+        now = simulation.now
         if self._armed != now:
             return  # an earlier one was set meanwhile
-        self._armed = None
-        outputs = self.link.handle(_TIMER_FIRED, now)
-        self._arm()
-        if len(outputs) == 1 and not self._taps and type(outputs[0]) is Delivered and outputs[0].corruption is None:
-            self.receiver.arrive(outputs[0].packet)  # the usual case
-        else:
-            self._carry_out(outputs)
+        outputs = link.fire(now)
+        self._armed = deadline = link.deadline
+        if deadline is not None:  # as call_at does, for every packet on every link
+            simulation._inserted = number = simulation._inserted + 1
+            heappush(simulation._heap, (deadline, number, self._awake, None))
+        self._carry_out(outputs)
 
-    def _carry_out(self, outputs: list[Output[Packet]]) -> None:
+    def _carry_out(self, outputs: list[Output[Packet | _Numbered]]) -> None:
         for output in outputs:
             packet = output.packet
+            if isinstance(packet, _Numbered):
+                self._tell(packet, output)
+                packet = packet.packet
             if isinstance(output, Delivered):
                 corruption = output.corruption
-                if corruption is not None:
-                    packet = ip_packet.corrupt(packet, corruption)
-                if self._taps:
-                    comment = None if corruption is None else f"damaged: byte {corruption.at} by {corruption.mask:#04x}"
-                    self._show(self.link.name, output.at, packet, comment)
-                    self._show(self.receiver.name, output.at, packet, None, outbound=False)
-                self.receiver.arrive(packet)
-            elif self._taps:
-                self._show(self.link.name, output.at, packet, _why_dropped(output))
+                self.receiver.arrive(packet if corruption is None else ip_packet.corrupt(packet, corruption))
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell what becomes of each packet, when it leaves."""
+        self._watchers.append(watcher)
+        self.observe()
+
+    def observe(self) -> None:
+        """From now on somebody looks; where nobody does, nothing is done for them."""
+        if not self._is_observed:
+            self._is_observed = True
+            self._came = self.link.account.arrived
+
+    def _tell(self, numbered: _Numbered, output: Output[Packet | _Numbered]) -> None:
+        """Whoever looks."""
+        packet, reason, corruption = numbered.packet, None, None
+        if isinstance(output, Delivered):
+            corruption = output.corruption
+            comment = None
+            if corruption is not None:
+                packet = ip_packet.corrupt(packet, corruption)
+                comment = f"damaged: byte {corruption.at} by {corruption.mask:#04x}"
+            self._show(self.link.name, output.at, packet, comment)
+            self._show(self.receiver.name, output.at, packet, None, outbound=False)
+        else:
+            reason = output.reason
+            self._show(self.link.name, output.at, packet, f"dropped: {REASONS[reason]} ({reason})")
+        if self._watchers:
+            passage = Passage(
+                direction=self.link.name,
+                number=numbered.number,
+                packet=numbered.packet,
+                came=numbered.came,
+                left=output.at,
+                reason=reason,
+                corruption=corruption,
+            )
+            for watcher in self._watchers:
+                watcher(passage)
 
     def _show(self, point: str, at: Ns, packet: Packet, comment: str | None, *, outbound: bool | None = None) -> None:
-        taps = self._taps.get(point)
+        taps = self._simulation.taps.get(point)
         if taps:
             data = ip_packet.encode(packet)
             frame = EthernetFrame(self.receiver.hardware, self.sender.hardware, EtherType.IPV4, data)
             encoded = ethernet.encode(frame)
             for tap in taps:
                 tap.seen(point, at, encoded, comment, outbound=outbound)
-
-
-def _why_dropped(dropped: Dropped[Packet]) -> str:
-    return f"dropped: {REASONS[dropped.reason]} ({dropped.reason})"
 
 
 class Simulation:
@@ -145,8 +226,6 @@ class Simulation:
         self.channels: dict[str, Channel] = {}
         """Each direction of each link by its name, such as `ann>server`."""
         self.taps: dict[str, list[Tap]] = {}
-        self.events = 0
-        """Events that have happened."""
         self._stream = stream
         self._by_address: dict[int, Host] = {}
         self._heap: list[tuple[Ns, int, Callable[[Any], None], Any]] = []
@@ -186,8 +265,10 @@ class Simulation:
 
     def _channel(self, sender: Host, receiver: Host, config: LinkConfig) -> Channel:
         name = f"{sender.name}>{receiver.name}"
-        link: Link[Packet] = Link(config, self._stream, name=name)
+        link: Link[Packet | _Numbered] = Link(config, self._stream, name=name)
         self.channels[name] = channel = Channel(self, link, sender, receiver)
+        if not self.taps.keys().isdisjoint((name, sender.name, receiver.name)):
+            channel.observe()
         return channel
 
     def first_hop(self, host: Host, destination: int) -> Channel | None:
@@ -218,11 +299,29 @@ class Simulation:
         if point not in self.hosts and point not in self.channels:
             raise BadNetwork(f"{point!r} is no host and no direction of a link: they are {self._points()}")
         self.taps.setdefault(point, []).append(tap)
+        for name, channel in self.channels.items():
+            if point in (name, channel.sender.name, channel.receiver.name):
+                channel.observe()
+
+    def watch(self, direction: str, watcher: Watcher) -> None:
+        """Tell what becomes of the packets of one direction of a link.
+
+        Raises:
+            BadNetwork: there is no such direction.
+        """
+        if direction not in self.channels:
+            raise BadNetwork(f"{direction!r} is no direction of a link: they are {', '.join(self.channels)}")
+        self.channels[direction].watch(watcher)
 
     def _points(self) -> str:
         return ", ".join([*self.hosts, *self.channels])
 
     # What happens
+
+    @property
+    def events(self) -> int:
+        """Events that have happened."""
+        return self._inserted - len(self._heap)
 
     def call_at(self, at: Ns, callback: Callable[[Any], None], argument: Any) -> None:
         """Have `callback(argument)` happen at a time; what lies in the past happens now, after what is due already."""
@@ -239,7 +338,6 @@ class Simulation:
         if not self._heap:
             return False
         self.now, _, callback, argument = heappop(self._heap)
-        self.events += 1
         callback(argument)
         return True
 
@@ -248,7 +346,6 @@ class Simulation:
         heap = self._heap
         while heap and (until is None or heap[0][0] <= until):
             self.now, _, callback, argument = heappop(heap)
-            self.events += 1
             callback(argument)
         if until is not None and until > self.now:
             self.now = until

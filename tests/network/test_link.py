@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -311,6 +312,41 @@ def test_in_is_delivered_and_dropped_and_held(
     assert set(seen) == set(range(1, len(steps) + 1))
     assert sum(seen.values()) - len(seen) == account.duplicated
     assert all(output.at >= 0 for output in outputs)
+
+
+PLAIN = ["rate=1mbit delay=3ms", "rate=8mbit,8,48,5", "rate=1mbit queue=2packets delay=1ms", "delay=2ms", "rate=2mbit"]
+
+
+@given(
+    options=st.sampled_from(PLAIN),
+    steps=st.lists(st.tuples(st.integers(0, 9 * MS), st.integers(1, 1500)), max_size=60),
+    changes=st.lists(
+        st.sampled_from([*PLAIN, "rate=1mbit queue=30packets aqm=codel,2ms,10ms", "rate=1mbit loss=50%"]), max_size=3
+    ),
+)
+def test_what_is_planned_at_once_is_what_a_queue_would_have_done(
+    options: str, steps: list[tuple[Ns, int]], changes: list[str]
+) -> None:
+    """A link without dice plans a packet's whole way when it comes; one with a fate for a far packet has to queue."""
+    fate = (Fate(10**9, "deliver"),)
+    links = make(options), make(msgspec.structs.replace(parse_link(options), fates=fate))
+    outputs: tuple[list[Output[int]], list[Output[int]]] = ([], [])
+    now = 0
+    for number, (pause, size) in enumerate(steps, 1):
+        now += pause
+        change = parse_link(changes.pop()) if number % 12 == 0 and changes else None
+        for link, came in zip(links, outputs, strict=True):
+            run_until(link, now, came)
+            if change is not None:
+                config = change if link is links[0] else msgspec.structs.replace(change, fates=fate)
+                came += link.handle(Configure(config), now)
+            came += link.handle(Arrived(number, size), now)
+        planned, queued = (msgspec.to_builtins(link.account) | {"waiting": link.waiting} for link in links)
+        assert planned == queued
+        assert links[0].waiting_bytes == links[1].waiting_bytes
+    for link, came in zip(links, outputs, strict=True):
+        run_until(link, None, came)
+    assert sorted(times(outputs[0]), key=str) == sorted(times(outputs[1]), key=str)
 
 
 def test_a_configuration_can_be_built_by_hand() -> None:

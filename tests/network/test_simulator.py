@@ -14,7 +14,7 @@ from netlab.network.link_config import LinkConfig
 from netlab.network.link_options import parse_link
 from netlab.network.recording import Recording
 from netlab.network.seeds import seeded_simulation
-from netlab.network.simulator import BadNetwork, Simulation
+from netlab.network.simulator import BadNetwork, Passage, Simulation
 from netlab.packets import pcapng
 from netlab.units import MS, Ns, S
 
@@ -135,7 +135,7 @@ def test_a_host_talks_to_itself_without_a_link() -> None:
     simulation.run()
     assert [came[:3] for came in inbox.came] == [(0, b"a", "10.0.0.1")]
     assert [came[:3] for came in only_here.came] == [(0, b"b", "127.0.0.1")]
-    assert ann.counters["no_port"] == 1
+    assert ann.dropped["no_port"] == 1
 
 
 def test_ports() -> None:
@@ -153,8 +153,8 @@ def test_ports() -> None:
     sender.sendto(b"3", int(IPv4Address("10.9.9.9")), 7)
     simulation.run()
     assert [came[1] for came in inbox.came] == [b"1"]
-    assert bob.counters["no_port"] == 1
-    assert ann.counters["no_route"] == 1
+    assert bob.dropped["no_port"] == 1
+    assert ann.dropped["no_route"] == 1
     Inbox(bob, 7)  # free again
     ports = {Inbox(ann).port.port for _ in range(500)}
     assert len(ports) == 500
@@ -169,7 +169,7 @@ def test_time_to_live_ends_a_packet() -> None:
     simulation.run()
     assert inbox.came == []
     assert len(near.came) == 1
-    assert hosts[64].counters["time_exceeded"] == 1
+    assert hosts[64].dropped["time_exceeded"] == 1
 
 
 @pytest.mark.parametrize(
@@ -259,6 +259,28 @@ def test_a_recording_is_a_pcapng_file_and_repeats_from_its_seed() -> None:
     assert any(comment.startswith("damaged: byte") for comment in comments)
 
 
+def test_a_watcher_is_told_what_became_of_each_packet_by_the_number_that_a_fate_names() -> None:
+    options = "delay=10ms drop=2 duplicate=100% corrupt=100%"
+    simulation, (ann, bob) = line("ann", "bob", options=options)
+    Inbox(bob, 7)
+    sender = Inbox(ann).port
+    sender.sendto(b"before anybody looks", bob.address, 7)
+    passages: list[Passage] = []
+    simulation.run(until=MS)
+    simulation.watch("ann>bob", passages.append)
+    for text in (b"lost", b"damaged"):
+        sender.sendto(text, bob.address, 7)
+    simulation.run()
+    assert [(p.number, p.came, p.left, p.reason, p.corruption is not None) for p in passages] == [
+        (2, MS, MS, "loss", False),
+        (3, MS, 11 * MS, None, True),
+        (3, MS, 11 * MS, None, True),
+    ]
+    assert passages[1].packet.body.payload == b"damaged"  # type: ignore[union-attr]  # as it came
+    with pytest.raises(BadNetwork, match="ann>bob, bob>ann"):
+        simulation.watch("ann", passages.append)
+
+
 # Damage
 
 
@@ -276,9 +298,9 @@ def damaged(options: str, packets: int = 2000) -> tuple[list[bytes], Host, Host]
 def test_damage_is_noticed_by_the_checksum_that_covers_it(unit: str) -> None:
     payloads, router, bob = damaged(f"corrupt=50% corrupt_unit={unit}")
     assert set(payloads) == {b"the payload"}
-    assert router.counters["bad_header_checksum"] > 100  # the IPv4 header, at the next hop
-    assert router.counters["bad_checksum"] == 0  # what is behind it is no business of a router
-    assert bob.counters["bad_checksum"] > 100
+    assert router.dropped["bad_header_checksum"] > 100  # the IPv4 header, at the next hop
+    assert router.dropped["bad_checksum"] == 0  # what is behind it is no business of a router
+    assert bob.dropped["bad_checksum"] > 100
     assert len(payloads) == pytest.approx(500, abs=100)
 
 
@@ -286,10 +308,10 @@ def test_with_the_checksum_made_to_fit_damage_comes_through() -> None:
     payloads, _, bob = damaged("corrupt=50% corrupt_checksum=fix")
     wrong = [payload for payload in payloads if payload != b"the payload"]
     assert len(wrong) > 200
-    assert bob.counters["no_port"] > 0  # where the damage hit the port
+    assert bob.dropped["no_port"] > 0  # where the damage hit the port
     # What still fails is a UDP length that cannot be.
     header = {"bad_version", "bad_ihl", "bad_total_length", "bad_header_checksum"}
-    assert set(bob.counters) <= {"received", "no_port", "bad_length"} | header
+    assert set(bob.dropped) <= {"no_port", "bad_length"} | header
 
 
 def test_a_link_changes_while_packets_are_under_way() -> None:
