@@ -35,6 +35,7 @@ COMMANDS = {
         "netlab.cli.testbed:command", "Two hosts, a program on each, a bad network between them. No root."
     ),
     "layers": Entry("netlab.cli.layers:command", "The packets of a capture, by layer, field and byte."),
+    "plot": Entry("netlab.cli.plot:command", "A figure of a capture or of a trace, or its words."),
 }
 """In the order that `netlab --help` shows."""
 
