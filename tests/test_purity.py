@@ -47,6 +47,7 @@ SHELLS_OF_THE_NETWORK = {
         "packet_ring.py",
         "signals.py",
         "foreign_sockets.py",
+        "link_end.py",
         "link_line.py",
         "programs.py",
         "recording_file.py",

@@ -23,6 +23,9 @@ from netlab.packets.text import printable
 
 INSTEAD = "netlab simulate and, for UDP programs, netlab link need none"
 
+_MODULES = ("bbr", "bic", "cdg", "dctcp", "htcp", "hybla", "illinois", "lp", "vegas", "veno", "westwood", "yeah")
+"""Controls that Linux has as modules, which not every distribution builds or loads."""
+
 _AVAILABLE = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 
@@ -63,7 +66,8 @@ def command(
     ctx = click.get_current_context(silent=True)
     link = AskedLink(asked)
     if cc is not None and cc not in (known := _congestion_controls()):
-        raise click.UsageError(f"--cc {cc}: this kernel has {', '.join(known) or 'none'}", ctx)
+        module = f" (sudo modprobe tcp_{cc} brings it, where it was built)" if cc in _MODULES else ""
+        raise click.UsageError(f"--cc {cc}: this kernel has {', '.join(known) or 'none'}{module}", ctx)
     try:
         beyond = shlex.split(peer or "")
     except ValueError as error:

@@ -47,6 +47,9 @@ class PacketRing:
         self.unsent = 0
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        except OSError as error:
+            raise StepFailed("AF_PACKET", error.errno or 0) from None
+        try:
             self._socket.setblocking(False)
             self._socket.setsockopt(_SOL_PACKET, _PACKET_VERSION, _TPACKET_V2)
             self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
@@ -56,7 +59,8 @@ class PacketRing:
             self._ring = mmap.mmap(self._socket.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
             self._socket.bind((interface, _ETH_P_ALL))
         except OSError as error:
-            raise StepFailed("AF_PACKET ring", error.errno or 0) from None
+            self._socket.close()
+            raise StepFailed(f"AF_PACKET ring on {interface}", error.errno or 0) from None
         self._at = 0
         self._send = self._socket.send
 
@@ -82,6 +86,11 @@ class PacketRing:
             self._send(frame)
         except OSError:
             self.unsent += 1
+
+    def close(self) -> None:
+        """Give it back."""
+        self._ring.close()
+        self._socket.close()
 
     def drops(self) -> int:
         """Frames that found the ring full since this was last asked."""

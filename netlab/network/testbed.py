@@ -81,7 +81,7 @@ class Testbed:
         seed: int = 0,
         peer: Sequence[str] = (),
         congestion: str | None = None,
-        bare: bool = False,
+        bare: str | None = None,
         capture: int | None = None,
         link_line: bool = False,
         env: Mapping[str, str] | None = None,
@@ -93,7 +93,8 @@ class Testbed:
             config: of the link; its MTU is also that of both hosts' devices.
             peer: runs on B (10.0.0.2), begins before `command`, and is ended after it.
             congestion: control of both kernels: one of net.ipv4.tcp_available_congestion_control.
-            bare: A's kernel gets no address: `command` takes and sends frames itself, at a `LinkEnd`.
+            bare: the host, A or B, whose kernel gets no address: its program takes and sends frames itself, at a
+                `LinkEnd`.
             capture: descriptor of a file for the pcapng, which stays the caller's.
             link_line: `command` gets a line on which it may change the link: `LinkLine.inherited`.
             env: of both programs, instead of this process's.

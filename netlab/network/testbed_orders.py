@@ -21,7 +21,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         command, peer: run on A and on B; `peer` may be empty.
         congestion: control of both hosts' kernels, or None for the system's.
-        bare: whether the kernel of A gets no address: frames are then for a program that takes them (`LinkEnd`).
+        bare: the host whose kernel gets no address: frames are there for a program that takes them (`LinkEnd`).
         capture: descriptor of the file, or None.
         link_line: whether COMMAND gets a line on which to change the link (`link_line`).
     """
@@ -32,7 +32,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str]
     peer: list[str]
     congestion: str | None
-    bare: bool
+    bare: str | None
     capture: int | None
     link_line: bool
 

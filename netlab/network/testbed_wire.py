@@ -35,7 +35,7 @@ OTHER = {"A": "B", "B": "A"}
 MTU = 1500
 
 _CLONE_NEWNET = 0x40000000
-_LISTENING = {"tcp": {"0A"}, "tcp6": {"0A"}, "udp": {"07"}, "udp6": {"07"}}
+_LISTENING = {"tcp": {"0A"}, "tcp6": {"0A"}, "udp": {"07"}, "udp6": {"07"}, "packet": {"0003"}}  # 3: ETH_P_ALL
 _SPEAKING = {"tcp": {"04", "09", "0B"}, "tcp6": {"04", "09", "0B"}}  # FIN-WAIT-1, LAST-ACK, CLOSING
 _SIOCETHTOOL = 0x8946
 _SET_OFF = {"tx checksum": 0x17, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C, "rx checksum": 0x15}
@@ -49,13 +49,13 @@ class Wire:
         namespaces: descriptor of each host's namespace.
     """
 
-    def __init__(self, congestion: str | None, *, mtu: int | None = None, bare: bool = False) -> None:
+    def __init__(self, congestion: str | None, *, mtu: int | None = None, bare: str | None = None) -> None:
         """Build everything.
 
         Args:
             congestion: control of both hosts' kernels, or None for the system's.
             mtu: of the link, which both hosts know, as one knows that of a cable.
-            bare: whether the kernel of A gets no address.
+            bare: the host whose kernel gets no address.
 
         Raises:
             StepFailed: the kernel refused a step.
@@ -79,7 +79,7 @@ class Wire:
             )
         for host in self.namespaces:
             self.within(host, self._no_ipv6)
-            addressed = self._addressed(host, congestion, neighbour=not bare) if not bare or host != "A" else []
+            addressed = self._addressed(host, congestion, neighbour=bare is None) if host != bare else []
             self._run(
                 host,
                 "link set lo up",
@@ -114,7 +114,7 @@ class Wire:
             self.move_to(self._own)
 
     def listens(self, host: str) -> bool:
-        """Whether anything there listens over TCP, or has a UDP port."""
+        """Whether anything there listens over TCP, or has a UDP port, or takes frames."""
         return self._any_socket(host, _LISTENING)
 
     def has_something_to_say(self, host: str) -> bool:
@@ -122,7 +122,8 @@ class Wire:
         return self._any_socket(host, _SPEAKING)
 
     def _any_socket(self, host: str, wanted: dict[str, set[str]]) -> bool:
-        # proc_pid_net(5): one line a socket, the state in the fourth column
+        # proc_pid_net(5): one line a socket; the state of those of TCP and UDP in the fourth column, the protocol of
+        # packet sockets
         for name, states in wanted.items():
             table = self._tables[host].get(name)
             if table is not None:

@@ -110,6 +110,81 @@ def test_iperf3_over_kernel_tcp(user, congestion):
     assert there["bytes_arrived"] / there["arrived"] <= 1500  # no segment of 64 KB crosses as one packet
 
 
+SERVE_ONE = """
+import socket
+server = socket.create_server(("", 7000))
+served, _ = server.accept()
+served.sendall(served.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16))
+got = b""
+while data := served.recv(65536):
+    got += data
+open("got", "w").write(str(len(got)))
+while True:
+    served, _ = server.accept()
+"""
+ASK = """
+import json, os, socket, subprocess
+one = socket.create_connection((os.environ["NETLAB_PEER"], 7000))
+mine = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+theirs = one.recv(16)
+told = subprocess.run(["ss", "-tiH"], capture_output=True, text=True).stdout
+print(json.dumps([*(name.strip(b"\\0").decode() for name in (mine, theirs)), told]), flush=True)
+one.sendall(bytes(300_000))
+"""  # and it ends at once: what its kernel has not sent yet is still carried
+
+
+def served(user) -> str:
+    (user.home / "serve.py").write_text(SERVE_ONE)
+    (user.home / "serve.py").chmod(0o644)
+    return f"--peer={user.python} serve.py"
+
+
+@pytest.mark.parametrize("congestion", ["reno", "cubic", "bbr"])
+def test_the_congestion_control_of_any_program_at_both_ends(user, congestion):
+    if congestion not in Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split():
+        pytest.skip(f"no {congestion} here")
+    options = [f"--cc={congestion}", "--delay=1ms", served(user), "--", user.python, "-c", ASK]
+    ((mine, theirs, told), _), _ = cross(user, *options)
+    assert (mine, theirs) == (congestion, congestion)
+    assert f" {congestion} " in f" {told} "
+
+
+def test_what_a_program_sent_last_arrives_after_its_end(user):
+    options = ["--delay=100ms", "--rate=20mbit", served(user), "--", user.python, "-c", ASK]
+    (_, told), _ = cross(user, *options)
+    assert (user.home / "got").read_text() == "300000"
+    assert told["directions"]["A>B"]["bytes_delivered"] > 300_000
+
+
+def test_the_hosts_know_the_links_mtu(user):
+    options = ["--mtu=600", served(user), "--", user.python, "-c", ASK]
+    ((_, _, told_by_ss), told), _ = cross(user, *options)
+    assert (user.home / "got").read_text() == "300000"
+    assert told["directions"]["A>B"]["dropped"] == {}
+    assert "mss:548" in told_by_ss  # 600 less the headers of IP and TCP and the option with the times (RFC 7323)
+
+
+def test_streams_are_the_commands(user):
+    (user.home / "trace").write_text("".join(f"{ms}\n" for ms in range(1, 60_000)))  # longer than an argument may be
+    size = 3_000_000
+    command = ["testbed", "-q", "--rate-trace=trace", "--", "sh", "-c", "cat; echo said >&2"]
+    process = user.start(NETLAB, *command, stdin=-1, stdout=-1, stderr=-1)
+    out, err = process.communicate("x" * size, timeout=60)
+    assert (process.returncode, len(out), err) == (0, size, "said\n")
+
+
+def test_ctrl_c_is_for_the_command(user):
+    ask = (
+        "import signal, sys; signal.signal(signal.SIGINT, lambda *_: sys.exit(5)); print('ready', flush=True); input()"
+    )
+    process = user.start(NETLAB, "testbed", "-q", "--", user.python, "-c", ask, stdin=-1, stdout=-1, stderr=-1)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 5
+    _, err = process.communicate()
+    assert err == ""
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl(user):
     (user.home / "page").write_bytes(b"1234\n" * 20_000)
@@ -121,12 +196,19 @@ def test_curl(user):
     assert told["directions"]["B>A"]["arrived"] > 60
 
 
+def not_here() -> str:
+    """A congestion control that this kernel has not loaded."""
+    here = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
+    return next(name for name in ("hybla", "veno", "yeah", "lp", "illinois") if name not in here)
+
+
 def test_the_programs_status_and_what_is_not_there(user):
     for command, status, said in (
         (["sh", "-c", "exit 7"], 7, ""),
         (["sh", "-c", "kill -9 $$"], 137, ""),
         (["/bin/no-such-program"], 127, "no-such-program: No such file or directory"),
         (["--cc", "nonsense", "--", "true"], 2, "--cc nonsense: this kernel has"),
+        (["--cc", (absent := not_here()), "--", "true"], 2, f"modprobe tcp_{absent}"),
         (["--peer", "/bin/no-such-peer", "--", "true"], 127, "no-such-peer"),
         (["--capture", "none/x", "--", "true"], 1, "there is no directory none"),
     ):
