@@ -151,7 +151,7 @@ def test_a_summary_shows_who_talks_to_whom_and_what_is_said() -> None:
 @settings(max_examples=30)
 @given(st.lists(packets, min_size=1, max_size=3))
 def test_scapys_own_idiom_of_a_round_trip(several: list[Packet]) -> None:
-    packet = IP(bytes(IP() / UDP(dport=9001) / Raw(b"".join(map(encode, several)))))
+    packet = IP(bytes(IP() / UDP(sport=40_000, dport=9001) / Raw(b"".join(map(encode, several)))))
     assert packet.__class__(bytes(packet)) == packet
     netlab = packet[NetlabPacket]
     assert netlab.__class__(bytes(netlab)) == netlab
