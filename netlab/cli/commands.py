@@ -36,6 +36,7 @@ COMMANDS = {
     ),
     "layers": Entry("netlab.cli.layers:command", "The packets of a capture, by layer, field and byte."),
     "plot": Entry("netlab.cli.plot:command", "A figure of a capture or of a trace, or its words."),
+    "wireshark": Entry("netlab.cli.wireshark:command", "netlab's packets in Wireshark, simulations as its interfaces."),
 }
 """In the order that `netlab --help` shows."""
 

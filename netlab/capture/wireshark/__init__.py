@@ -1,0 +1,1 @@
+"""netlab in Wireshark: a dissector for its packets, and interfaces that are simulations and testbeds."""

@@ -1,0 +1,324 @@
+"""The dissector, run by tshark: every field as our decoder has it, messages put together as ours are."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from netlab.capture.recorded import recorded
+from netlab.capture.wireshark.dissector import dissector
+from netlab.packets import ipv4, pcapng, tcp, udp
+from netlab.packets.ethernet import EthernetFrame
+from netlab.packets.ethernet import encode as encode_frame
+from netlab.packets.header import Shown
+from netlab.packets.limits import ReassemblyLimits
+from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN, Packet, decode_all, encode
+from netlab.packets.reassembly import Arrived, Dropped, Reassembler, Whole
+from netlab.packets.split import split
+from netlab.units import MS, S
+
+ANN, BOB = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
+SMALL = ReassemblyLimits().min_fragment
+EVENT = b'{"type":"emit","op":3,"event":"say","to":["lobby"],"args":["hi"]}'
+
+Fields: TypeAlias = dict[str, list[str]]
+Tshark: TypeAlias = Callable[..., list[Fields]]
+
+
+@pytest.fixture
+def tshark(tmp_path: Path) -> Tshark:
+    """Run tshark with the dissector over a file; each frame's values of the fields asked for come back."""
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    plugin = tmp_path / "netlab.lua"
+    plugin.write_text(dissector())
+
+    def run(file: Path, *fields: str, options: Iterable[str] = ()) -> list[Fields]:
+        command = ["tshark", "-r", str(file), "-X", f"lua_script:{plugin}", *options, "-T", "fields"]
+        command += ["-E", "occurrence=a", "-E", "aggregator=\x1e", "-E", "separator=\x1f"]
+        command += [word for field in fields for word in ("-e", field)]
+        environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+        said = [line for line in done.stderr.splitlines() if "as user" not in line]
+        assert (done.returncode, said) == (0, [])
+        rows = [line.split("\x1f") for line in done.stdout.split("\n")[:-1]]
+        return [
+            {field: cell.split("\x1e") if cell else [] for field, cell in zip(fields, row, strict=True)} for row in rows
+        ]
+
+    return run
+
+
+def write(path: Path, frames: Iterable[tuple[int, bytes]], names: tuple[str, ...] = ("lo",)) -> Path:
+    """A capture of frames, each with its time; one that stands behind others names its interface by its place."""
+    blocks = [pcapng.section_header(), *map(pcapng.interface, names)]
+    blocks += [pcapng.enhanced_packet(0, time, frame) for time, frame in frames]
+    path.write_bytes(b"".join(blocks))
+    return path
+
+
+def datagram(payload: bytes, ports: tuple[int, int] = (40_000, 9001)) -> bytes:
+    data = udp.encode(udp.UdpDatagram(*ports, payload), ANN, BOB)
+    return encode_frame(EthernetFrame(bytes(6), bytes(6), 0x0800, ipv4.encode(ipv4.Ipv4Packet(ANN, BOB, 17, data))))
+
+
+def segment(seq: int, payload: bytes, ports: tuple[int, int] = (40_000, 9000)) -> bytes:
+    head = tcp.TcpSegment(*ports, seq, 1, tcp.TcpFlags.ACK, 500, payload)
+    data = tcp.encode(head, ANN, BOB)
+    return encode_frame(EthernetFrame(bytes(6), bytes(6), 0x0800, ipv4.encode(ipv4.Ipv4Packet(ANN, BOB, 6, data))))
+
+
+# ---- what our decoder has, by the names of the filters ---------------------------------------------------------------
+
+HEADER_FIELDS = [f"netlab.{field.key}" for field in HEADER.fields]
+
+
+def as_tshark_writes(key: str, value: int) -> str:
+    field = HEADER.field(key)
+    if field.shown is Shown.TEXT:
+        return value.to_bytes(field.bits // 8, "big").decode()
+    return field.text(value) if field.shown is Shown.HEX else f"{value:#04x}" if key == "flags" else str(value)
+
+
+def expected(payload: bytes) -> Fields:
+    """The fields of the whole packets that a payload begins with."""
+    found: Fields = {name: [] for name in [*HEADER_FIELDS, "netlab.session"]}
+    at = 0
+    while at < len(payload):
+        values = HEADER.read(payload, at)
+        for key, value in values.items():
+            found[f"netlab.{key}"].append(as_tshark_writes(key, value))
+        body = at + HEADER_LEN
+        if values["flags"] & SESSION:
+            found["netlab.session"].append(payload[body : body + SESSION_LEN].hex())
+        at = body + values["payload_length"]
+    return found
+
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_field_of_a_chat_over_udp_is_as_our_decoder_has_it(tshark: Tshark) -> None:
+    capture = recorded("chat-udp")
+    told = tshark(capture.path if capture.path.exists() else Path("missing"), *HEADER_FIELDS, "netlab.session")
+    for packet, row in zip(capture, told, strict=True):
+        assert decode_all(packet.record.data[42:])
+        assert row == expected(packet.record.data[42:]), packet.record.number
+    assert sum(len(row["netlab.session"]) for row in told) > 100
+
+
+def test_every_field_of_a_chat_over_tcp_is_as_our_decoder_has_it(tshark: Tshark) -> None:
+    capture = recorded("chat-tcp")
+    told = tshark(capture.path, "tcp.stream", "ip.src", "tcp.srcport", *HEADER_FIELDS)
+    streams: dict[tuple[str, ...], bytes] = {}
+    theirs: dict[tuple[str, ...], Fields] = {}
+    for packet, row in zip(capture, told, strict=True):
+        flow = (*row["tcp.stream"], *row["tcp.srcport"])
+        header = 14 + 20 + (packet.record.data[46] >> 4) * 4
+        streams[flow] = streams.get(flow, b"") + packet.record.data[header:]  # the kernel's loopback loses nothing
+        for name in HEADER_FIELDS:
+            theirs.setdefault(flow, {}).setdefault(name, []).extend(row[name])
+    assert len(streams) == 6
+    for flow, stream in streams.items():
+        ours = expected(stream)
+        assert theirs[flow] == {name: ours[name] for name in HEADER_FIELDS}
+
+
+@pytest.mark.parametrize("ports", [(40_000, 9000), (40_000, 40_001)])
+def test_packets_that_span_segments_or_share_one(tshark: Tshark, tmp_path: Path, ports: tuple[int, int]) -> None:
+    dice = random.Random(1)
+    stream = b"".join(encode(Packet(EVENT + b" " * dice.randrange(90), number)) for number in range(300))
+    frames, at = [], 0
+    while at < len(stream):
+        piece = stream[at : at + (20 if at == 0 else dice.choice([1, 19, 20, 21, 60, 400, 1400]))]
+        frames.append((at, segment(at + 1, piece, ports)))
+        at += len(piece)
+    told = tshark(write(tmp_path / "x.pcapng", frames), *HEADER_FIELDS, "netlab.text", "_ws.expert.message")
+    found: Fields = {name: [value for row in told for value in row[name]] for name in HEADER_FIELDS}
+    assert found == {name: values for name, values in expected(stream).items() if name in HEADER_FIELDS}
+    assert [text.rstrip() for row in told for text in row["netlab.text"]] == [EVENT.decode()] * 300
+    assert not any(row["_ws.expert.message"] for row in told)
+
+
+def test_datagrams_on_any_port_with_several_packets(tshark: Tshark, tmp_path: Path) -> None:
+    payload = encode(Packet(EVENT, 1)) + encode(Packet(b"", 2)) + encode(Packet(b"[1]", 3, session=b"12345678"))
+    file = write(tmp_path / "x.pcapng", [(0, datagram(payload, (5000, 5001))), (1, datagram(b"other"))])
+    first, second = tshark(file, *HEADER_FIELDS, "netlab.event", "_ws.col.Protocol", "_ws.col.Info")
+    assert {name: first[name] for name in HEADER_FIELDS} == {name: expected(payload)[name] for name in HEADER_FIELDS}
+    assert (first["netlab.event"], first["_ws.col.Protocol"]) == (["emit"], ["netlab"])
+    assert first["_ws.col.Info"] == ["data 00000001 emit say lobby: hi | data 00000002 | data 00000003"]
+    assert second["_ws.col.Protocol"] != ["netlab"]
+
+
+# ---- putting messages together ---------------------------------------------------------------------------------------
+
+
+def message(number: int, size: int) -> bytes:
+    return b'{"type":"emit","args":["%d %s"]}' % (number, b"x" * size)
+
+
+def mistreated(dice: random.Random) -> list[Packet]:
+    """Fragments of many messages: lost, doubled, out of order, and some at odds with each other."""
+    packets: list[Packet] = []
+    for number in range(120):
+        body = message(number, dice.randrange(4 * SMALL))
+        part = split(body, message_id=number, max_payload=dice.choice([SMALL, SMALL + 1, 2 * SMALL]))
+        fate = dice.randrange(10)
+        if fate == 0 and len(part) > 1:
+            del part[dice.randrange(len(part))]
+        elif fate == 1 and len(part) > 1:
+            bad = part[-1]
+            part.append(Packet(bad.payload + b"!", bad.message_id, bad.index, bad.count))
+        elif fate == 2 and len(part) > 1:
+            part.append(Packet(part[0].payload, number, 0, part[0].count + 1))
+        elif fate == 3 and len(part) > 1:
+            part[0] = Packet(part[0].payload[: SMALL - 1], number, 0, part[0].count)
+        part += dice.choices(part, k=dice.randrange(3))
+        packets += part
+    for at in range(len(packets)):  # near by, so that messages interleave and most are whole in time
+        other = min(len(packets) - 1, at + dice.randrange(5))
+        packets[at], packets[other] = packets[other], packets[at]
+    return [packet for packet in packets if packet.count > 1]
+
+
+def test_split_messages_are_put_together_as_ours_are(tshark: Tshark, tmp_path: Path) -> None:
+    packets = mistreated(random.Random(4))
+    times = [number * 20 * MS for number in range(len(packets))]
+    frames = [(time, datagram(encode(packet))) for time, packet in zip(times, packets, strict=True)]
+    told = tshark(
+        write(tmp_path / "x.pcapng", frames), "netlab.text", "netlab.reassembled_length", "_ws.expert.message"
+    )
+    said = {
+        "duplicate_fragment": "This fragment was here before",
+        "conflicting_fragment": "came before",
+        "tiny_fragment": "and not the last",
+    }
+    box, counts = Reassembler(), dict.fromkeys([*said, "late_fragment", "whole"], 0)
+    for packet, time, row in zip(packets, times, told, strict=True):
+        outputs = [out for out in box.handle(Arrived("ann", packet), time) if out.message_id == packet.message_id]
+        texts, expert = [], None
+        for output in outputs:
+            if isinstance(output, Whole):
+                texts = [output.message.decode()]
+                counts["whole"] += 1
+            elif isinstance(output, Dropped) and output.reason != "reassembly_timeout":
+                expert = output.reason
+                counts[expert] += 1
+        assert row["netlab.text"] == texts
+        assert row["netlab.reassembled_length"] == [str(len(text)) for text in texts]
+        if expert is None:
+            assert row["_ws.expert.message"] == []
+        elif expert != "late_fragment":  # there ours tells no more than that it is late
+            assert said[expert] in row["_ws.expert.message"][0]
+        else:
+            assert row["_ws.expert.message"]
+    assert min(counts.values()) > 3, counts
+
+
+def test_a_message_is_given_up_after_our_time(tshark: Tshark, tmp_path: Path) -> None:
+    first, last = split(message(1, SMALL), message_id=1, max_payload=SMALL)
+    for wait, whole in ((5 * S - 1 * MS, True), (5 * S, False)):
+        frames = [(0, datagram(encode(first))), (wait, datagram(encode(last)))]
+        rows = tshark(write(tmp_path / f"{wait}.pcapng", frames), "netlab.text", "_ws.expert.message")
+        assert bool(rows[1]["netlab.text"]) is whole
+        assert bool(rows[1]["_ws.expert.message"]) is not whole
+
+
+def test_each_flow_session_and_vantage_point_has_messages_of_its_own(tshark: Tshark, tmp_path: Path) -> None:
+    one = split(message(1, SMALL), message_id=1, max_payload=SMALL)
+    two = split(message(2, SMALL), message_id=1, max_payload=SMALL)
+    tokened = [Packet(packet.payload, 1, packet.index, packet.count, session=b"87654321") for packet in two]
+    frames = [datagram(encode(packet), ports) for packet, ports in zip(one, [(5007, 9001)] * 2, strict=True)]
+    frames += [datagram(encode(packet), (5008, 9001)) for packet in two]
+    frames += [datagram(encode(packet), (5008, 9001)) for packet in tokened]
+    blocks = [pcapng.section_header(), pcapng.interface("sender"), pcapng.interface("receiver")]
+    order = [(0, 0), (0, 2), (0, 4), (1, 0), (0, 1), (0, 3), (0, 5), (1, 1)]
+    blocks += [pcapng.enhanced_packet(where, time, frames[which]) for time, (where, which) in enumerate(order)]
+    (tmp_path / "x.pcapng").write_bytes(b"".join(blocks))
+    rows = tshark(tmp_path / "x.pcapng", "netlab.text", "_ws.expert.message")
+    texts = [message(1, SMALL), message(2, SMALL), message(2, SMALL), message(1, SMALL)]
+    assert [row["netlab.text"] for row in rows] == [[]] * 4 + [[text.decode()] for text in texts]
+    assert not any(row["_ws.expert.message"] for row in rows)
+
+
+def test_read_twice_each_fragment_says_where_its_message_is_whole(tshark: Tshark, tmp_path: Path) -> None:
+    packets = split(message(1, 3 * SMALL), message_id=1, max_payload=SMALL)
+    file = write(tmp_path / "x.pcapng", [(n, datagram(encode(packet))) for n, packet in enumerate(packets)])
+    rows = tshark(file, "netlab.reassembled_in", "netlab.fragment", options=["-2"])
+    assert [row["netlab.reassembled_in"] for row in rows] == [["4"], ["4"], ["4"], []]
+    assert rows[3]["netlab.fragment"] == ["1", "2", "3", "4"]
+
+
+# ---- what is wrong is said -------------------------------------------------------------------------------------------
+
+
+def changed(at: int, to: int, *, count: int = 1, body: bytes = EVENT, mend: bool = True) -> bytes:
+    """A packet with one byte set, its CRC that of what stands there."""
+    from zlib import crc32
+
+    data = bytearray(encode(Packet(body, 7, 0, count)))
+    data[at] = to
+    if mend:
+        data[16:20] = crc32(bytes(data[20:]), crc32(bytes(data[:16]))).to_bytes(4, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("payload", "filter_name", "said"),
+    [
+        (changed(30, 0, mend=False), "crc", "The CRC-32 is wrong"),
+        (changed(2, 0x20), "version", "The version is not known"),
+        (changed(2, 0x1C), "type", "The type is not known"),
+        (changed(3, 0x82), "flags", "Flags are set that are not known"),
+        (changed(3, 0x01, body=b"123"), "token", "holds no token"),
+        (changed(11, 1), "reserved", "Reserved bits are set"),
+        (changed(7, 9), "fragment", "not below the count"),
+        (changed(8, 9), "fragment", "more fragments than 256"),
+        (encode(Packet(EVENT))[:-1], "cut_short", "longer than what is here"),
+        (encode(Packet(EVENT)) + b"trailer", "left_over", "No packet begins here"),
+    ],
+)
+def test_expert_notes(tshark: Tshark, tmp_path: Path, payload: bytes, filter_name: str, said: str) -> None:
+    file = write(tmp_path / "x.pcapng", [(0, datagram(payload)), (1, datagram(encode(Packet(EVENT))))])
+    name = f"netlab.expert.{filter_name}"
+    bad, good = tshark(file, name, "_ws.expert.message")
+    assert said in "".join(bad["_ws.expert.message"])
+    assert bad[name]
+    assert good["_ws.expert.message"] == []
+
+
+def test_damage_in_a_stream_ends_what_is_looked_at(tshark: Tshark, tmp_path: Path) -> None:
+    frames = [(0, segment(1, encode(Packet(EVENT, 1)) + b"?" * 30 + encode(Packet(EVENT, 2))))]
+    (row,) = tshark(write(tmp_path / "x.pcapng", frames), "netlab.message_id", "netlab.left_over", "_ws.expert.message")
+    assert row["netlab.message_id"] == ["0x00000001"]
+    assert row["netlab.left_over"][0].startswith("3f3f")
+    assert "No packet begins here" in row["_ws.expert.message"][0]
+
+
+def test_filters_find_packets(tshark: Tshark) -> None:
+    capture = recorded("chat-udp")
+    for text in ('netlab.type == "hello"', "netlab.flags.session == 1", 'netlab.event == "welcome"', "netlab.crc"):
+        assert tshark(capture.path, "frame.number", options=["-Y", text]), text
+    assert not tshark(capture.path, "frame.number", options=["-Y", "netlab.reserved != 0"])
+
+
+def test_noise_is_no_trouble(tshark: Tshark, tmp_path: Path) -> None:
+    dice = random.Random(9)
+    frames = []
+    for number in range(400):
+        payload = bytearray(encode(Packet(dice.randbytes(dice.randrange(60)), number, 0, dice.choice([1, 1, 3]))))
+        for _ in range(dice.randrange(4)):
+            payload[dice.randrange(2, len(payload))] = dice.randrange(256)
+        piece = bytes(payload[: dice.randrange(len(payload) + 1)]) if dice.random() < 0.3 else bytes(payload)
+        frames.append((number, datagram(piece) if number % 2 else segment(1 + number * 100, piece)))
+    rows = tshark(write(tmp_path / "x.pcapng", frames), "_ws.expert.message", "netlab.magic")
+    assert len(rows) == 400
+    assert not any("Lua" in text or "error" in text for row in rows for text in row["_ws.expert.message"])
