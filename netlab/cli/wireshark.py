@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from netlab.capture.wireshark import folders
+from netlab.capture.wireshark.dissector import dissector
 from netlab.packets.text import printable
 
 
@@ -29,7 +30,7 @@ def command(action: str | None, directory: Path | None) -> None:
     and what is there.
     """
     if action == "print":
-        click.echo(folders.dissector(), nl=False)
+        click.echo(dissector(), nl=False)
         return
     where = folders.find_folders() if directory is None else folders.in_directory(directory)
     match action:
@@ -48,7 +49,9 @@ def command(action: str | None, directory: Path | None) -> None:
 
 
 def _say_what_is_there(where: folders.Folders) -> None:
-    found = "no Wireshark was found; it looks here by default" if where.version is None else f"Wireshark {where.version}"
+    found = (
+        "no Wireshark was found; it looks here by default" if where.version is None else f"Wireshark {where.version}"
+    )
     click.echo(f"{found}:")
     for what, path in (
         ("dissector", where.plugins / folders.DISSECTOR),
@@ -68,6 +71,6 @@ def _say_what_next(where: folders.Folders, directory: Path | None) -> None:
     click.echo("in Wireshark: Analyze > Reload Lua Plugins, or start it anew; then filter by netlab")
     if where.version is not None and not where.looks_in_extcap:
         click.echo(
-            f"Wireshark {where.version} looks for interfaces in its own folder only (from 4.2 on also in yours): start it "
-            f"as WIRESHARK_EXTCAP_DIR={printable(str(where.extcap))} wireshark"
+            f"Wireshark {where.version} looks for interfaces in its own folder only (4.2 and later in yours too): "
+            f"start it as WIRESHARK_EXTCAP_DIR={printable(str(where.extcap))} wireshark"
         )

@@ -143,7 +143,7 @@ def _is_ours(path: Path) -> bool:
     """Whether there is no such file, or one that netlab wrote."""
     try:
         return MARK in path.read_text("utf-8", "replace")[:200]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
         return False
