@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from netlab.capture.columns import Columns, WholeFile
     from netlab.capture.flows import Conversation, Flow
     from netlab.capture.selection import Wanted
+    from netlab.capture.streams import Stream
 
 _MAPPED_FROM = 16 * MIB
 """A file of this size is mapped into memory and not read: what is cut off it meanwhile would end this process, so it is
@@ -140,6 +141,17 @@ class Capture:
         from netlab.capture.flows import conversations
 
         return conversations(self)
+
+    def streams(self) -> list[Stream]:
+        """The TCP streams that these packets belong to, put together; each of all its packets in the file."""
+        from netlab.capture.streams import streams
+
+        return streams(self, self._whole)
+
+    @property
+    def whole(self) -> Capture:
+        """All packets of the file."""
+        return Capture(self.path, self._whole)
 
     def packet(self, number: int) -> CapturedPacket:
         """The packet of this number in the file.

@@ -20,10 +20,11 @@ from netlab.capture.columns.directions import direction_column
 from netlab.capture.columns.flow_numbers import flow_columns
 from netlab.capture.columns.headers import header_columns
 from netlab.capture.columns.octets import Octets
-from netlab.capture.columns.table import COLUMNS
+from netlab.capture.columns.stream_numbers import Streams, stream_columns
+from netlab.capture.columns.table import COLUMNS, NO_OFFSET
 from netlab.capture.record_index import NO_TIME, RecordIndex
 
-__all__ = ["COLUMNS", "NO_TIME", "Columns"]
+__all__ = ["COLUMNS", "NO_OFFSET", "NO_TIME", "Columns"]
 
 
 class Columns:
@@ -110,3 +111,13 @@ class WholeFile:
 
     def _make_flows(self) -> dict[str, NDArray[Any]]:
         return flow_columns(self.column)
+
+    @property
+    def streams(self) -> Streams:
+        """What is known of all TCP streams, beside the columns."""
+        self.column("stream")
+        return self._streams
+
+    def _make_streams(self) -> dict[str, NDArray[Any]]:
+        columns, self._streams = stream_columns(self.column)
+        return columns

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from netlab.capture.record_index import NO_TIME
 
+NO_OFFSET = NO_TIME
+"""An offset in a stream may be negative: a keep-alive's before anything was sent is -1."""
+
 
 class Column(NamedTuple):
     """One column.
@@ -69,6 +72,12 @@ _GROUPS: dict[str, dict[str, tuple[str, str, int | str | None, str]]] = {
     "flows": {
         "flow": ("i4", "", -1, "which flow: one direction, at one vantage point; numbered as `capture.flows()`"),
         "conversation": ("i4", "", -1, "which conversation: both directions; numbered as `capture.conversations()`"),
+    },
+    "streams": {
+        "stream": ("i4", "", -1, "which TCP stream: one direction of one connection; numbered as `capture.streams()`"),
+        "stream_offset": ("i8", "bytes", NO_OFFSET, "where TCP's payload stands in its stream, which begins at 0"),
+        "ack_offset": ("i8", "bytes", NO_OFFSET, "what is acknowledged, as an offset in the other direction's stream"),
+        "repeated_len": ("i4", "bytes", None, "of TCP's payload that an earlier packet of the stream had carried"),
     },
 }  # group -> name -> dtype, unit, absent, meaning
 COLUMNS = {name: Column(group, *words) for group, columns in _GROUPS.items() for name, words in columns.items()}
