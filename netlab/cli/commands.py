@@ -40,6 +40,9 @@ COMMANDS = {
 }
 """In the order that `netlab --help` shows."""
 
+FOR_PROGRAMS = {"extcap": Entry("netlab.cli.extcap:command", "What Wireshark calls to capture from netlab.")}
+"""Not shown: no person calls them."""
+
 
 class LazyGroup(click.Group):
     """Knows its commands by name and help line; their files are imported one at a time."""
@@ -48,9 +51,10 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        entry = COMMANDS.get(cmd_name) or FOR_PROGRAMS.get(cmd_name)
+        if entry is None:
             return None
-        module, _, attribute = COMMANDS[cmd_name].where.partition(":")
+        module, _, attribute = entry.where.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         command.name = cmd_name
         return command
@@ -58,7 +62,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS | FOR_PROGRAMS and not args[0].startswith("-"):
             raise click.UsageError(f"there is no command {args[0]!r}{suggestion(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 

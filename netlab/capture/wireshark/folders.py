@@ -89,9 +89,9 @@ def in_directory(directory: Path) -> Folders:
 def extcap_program() -> str:
     """The program that Wireshark runs as an interface: it hands on to this Python."""
     if sys.platform == "win32":
-        return f'@echo off\r\nrem Written by {MARK}\r\n"{sys.executable}" -m netlab.cli.extcap %*\r\n'
+        return f'@echo off\r\nrem Written by {MARK}\r\n"{sys.executable}" -m netlab extcap %*\r\n'
     quoted = "'" + sys.executable.replace("'", "'\\''") + "'"
-    return f'#!/bin/sh\n# Written by {MARK}\nexec {quoted} -m netlab.cli.extcap "$@"\n'
+    return f'#!/bin/sh\n# Written by {MARK}\nexec {quoted} -m netlab extcap "$@"\n'
 
 
 def install(folders: Folders) -> list[Path]:
