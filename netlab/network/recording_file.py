@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from netlab.network.recording import Recording
 from netlab.units import Ns
 
 EVERY = 256
-"""Frames from one writing to the next."""
+"""Frames from one writing to the next, where it goes into a file."""
 
 
 class RecordingFile(Recording):
@@ -25,11 +26,12 @@ class RecordingFile(Recording):
         super().__init__(comment=comment, epoch=epoch)
         self.failed: str | None = None
         self._file = file
+        self._every = 1 if stat.S_ISFIFO(os.fstat(file).st_mode) else EVERY  # who reads a pipe waits for each
 
     def seen(self, point: str, at: Ns, frame: bytes, comment: str | None, *, outbound: bool | None) -> None:
         """As `simulator.Tap`."""
         super().seen(point, at, frame, comment, outbound=outbound)
-        if self.frames % EVERY == 0:
+        if self.frames % self._every == 0:
             self.write()
 
     def write(self) -> None:

@@ -111,6 +111,17 @@ def test_a_program_in_a_testbed(tmp_path):
     assert seen["A"] == seen["A>B"] == seen["B"] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.usefixtures("live")
+def test_what_passes_the_testbed_is_seen_while_it_runs(tmp_path):
+    script = "import os,socket,time; socket.socket(2,2).sendto(b'x',(os.environ['NETLAB_PEER'],9)); time.sleep(600)"
+    capturing = Capturing(tmp_path, TESTBED, f'--command={sys.executable} -c "{script}"', "--seed=3")
+    head = capturing.reader.read(300)  # the first datagram, and the program goes on sleeping
+    assert head.startswith(b"\x0a\x0d\x0d\x0a")
+    capturing.process.send_signal(signal.SIGTERM)
+    _, status, said = capturing.end()
+    assert (status, said) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
