@@ -1,8 +1,10 @@
 """Seeing: live capture without root, capture files, and packets taken apart layer by layer.
 
     netlab.capture.read("chat.pcapng").packet(7).layers
+    netlab.capture.read("chat.pcapng").where(protocol="tcp").columns.payload_len
 
-Read `live` for capturing, `files` for reading, `layers` for taking apart, `models` for where each layer stands, and
+Read `live` for capturing, `files` for reading, `columns` for all packets at once, `streams` and `messages` for what
+was said, `layers` for taking one apart, `models` for where each layer stands, and
 `scapy_layers` for `NetlabPacket` in scapy.
 """
 

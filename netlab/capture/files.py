@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from netlab.capture.columns import Columns, WholeFile
+    from netlab.capture.columns import Columns
+    from netlab.capture.columns.netlab_packets import NetlabPackets
+    from netlab.capture.columns.whole_file import WholeFile
     from netlab.capture.flows import Conversation, Flow
+    from netlab.capture.messages import Message
     from netlab.capture.selection import Wanted
     from netlab.capture.streams import Stream
 
@@ -149,6 +152,18 @@ class Capture:
         return streams(self, self._whole)
 
     @property
+    def netlab_packets(self) -> NetlabPackets:
+        """netlab's packets of the whole file, in datagrams and in streams, as arrays with a row for each."""
+        return self._whole.netlab_packets
+
+    def messages(self) -> list[Message]:
+        """netlab's messages that these packets completed, put together, in the order in which they were complete."""
+        from netlab.capture.messages import messages
+
+        numbers = None if self._rows is None else set(self.columns.number.tolist())
+        return [one for one in messages(self._whole) if numbers is None or one.last_number in numbers]
+
+    @property
     def whole(self) -> Capture:
         """All packets of the file."""
         return Capture(self.path, self._whole)
@@ -211,7 +226,7 @@ def parse(data: CaptureBytes, path: Path = Path("capture")) -> Capture:
     Raises:
         CaptureError: of another kind, or damaged; `offset` says where.
     """
-    from netlab.capture.columns import WholeFile
+    from netlab.capture.columns.whole_file import WholeFile
     from netlab.capture.record_index import RecordIndex
 
     return Capture(path, WholeFile(RecordIndex(data)))

@@ -8,21 +8,15 @@ gap; a stream is read up to it, and beyond it only in pieces.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from netlab.capture.columns.stream_bytes import Piece, StreamBytes
 
 if TYPE_CHECKING:
-    from netlab.capture.columns import WholeFile
+    from netlab.capture.columns.whole_file import WholeFile
     from netlab.capture.files import Capture
-
-
-class Piece(NamedTuple):
-    """Bytes of a stream without a gap: `data` begins at offset `start`."""
-
-    start: int
-    data: bytes
 
 
 class Stream:
@@ -49,33 +43,22 @@ class Stream:
         self.src, self.dst = columns.addresses[columns.src[0]], columns.addresses[columns.dst[0]]
         self.sport, self.dport = int(columns.sport[0]), int(columns.dport[0])
         self.interface = int(columns.interface[0])
-        spans = whole.streams.spans
-        first, last = np.searchsorted(spans.stream, [number, number + 1])
-        self._start, self._end, self._row = spans.start[first:last], spans.end[first:last], spans.row[first:last]
+
+    @functools.cached_property
+    def stored(self) -> StreamBytes:
+        """Where its bytes stand."""
+        return self._whole.stream_bytes(self.number)
 
     @property
-    def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Offsets where bytes begin and end, and the number of the packet that carried them first; in order."""
-        return self._start, self._end, self._row + 1
+    def spans(self) -> list[tuple[int, int, int]]:
+        """Offsets [start, end) and the number of the packet that carried these bytes first; in order."""
+        there = self.stored
+        return [(start, end, row + 1) for start, end, row in zip(there.start, there.end, there.row, strict=True)]
 
     @functools.cached_property
     def pieces(self) -> list[Piece]:
-        """What was captured of it, without what an offset below 0 says: a keep-alive's byte is none of the stream."""
-        columns, index = self._whole.column, self._whole.index
-        row = self._row
-        carried = columns("stream_offset")[row]
-        end = np.minimum(self._end, carried + columns("payload_captured_len")[row])
-        start = np.maximum(self._start, 0)
-        kept = start < end
-        start, end, row, carried = start[kept], end[kept], row[kept], carried[kept]
-        headers = ("link_header_len", "network_header_len", "transport_header_len")
-        at = index.start[row] + sum(columns(name)[row].astype(np.int64) for name in headers) - carried
-        pieces: list[tuple[int, bytearray]] = []
-        for begin, until, there in zip(start.tolist(), end.tolist(), at.tolist(), strict=True):
-            if not pieces or pieces[-1][0] + len(pieces[-1][1]) != begin:
-                pieces.append((begin, bytearray()))
-            pieces[-1][1].extend(index.data[there + begin : there + until])
-        return [Piece(begin, bytes(data)) for begin, data in pieces]
+        """What was captured of it, from gap to gap."""
+        return list(self.stored.pieces())
 
     @property
     def data(self) -> bytes:
@@ -91,9 +74,7 @@ class Stream:
 
     def carried_by(self, start: int, end: int) -> list[int]:
         """The numbers of the packets that carried the bytes [start, end) first, in the order of the bytes."""
-        first = int(np.searchsorted(self._end, start, side="right"))
-        last = int(np.searchsorted(self._start, end, side="left"))
-        return [int(row) + 1 for row in self._row[first:last]]
+        return [row + 1 for row in self.stored.rows(start, end)]
 
     def __repr__(self) -> str:
         ends = f"{self.src} port {self.sport} > {self.dst} port {self.dport}"

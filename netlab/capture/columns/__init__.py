@@ -15,14 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.capture.columns.addresses import Addresses
-from netlab.capture.columns.directions import direction_column
-from netlab.capture.columns.flow_numbers import flow_columns
-from netlab.capture.columns.headers import header_columns
-from netlab.capture.columns.octets import Octets
-from netlab.capture.columns.stream_numbers import Streams, stream_columns
 from netlab.capture.columns.table import COLUMNS, NO_OFFSET
-from netlab.capture.record_index import NO_TIME, RecordIndex
+from netlab.capture.columns.whole_file import WholeFile
+from netlab.capture.record_index import NO_TIME
 
 __all__ = ["COLUMNS", "NO_OFFSET", "NO_TIME", "Columns"]
 
@@ -66,58 +61,3 @@ class Columns:
     def addresses(self) -> NDArray[Any]:
         """The text of each address that `src` and `dst` are indices of; "" at the end, so at index -1."""
         return self._whole.addresses.texts
-
-
-class WholeFile:
-    """Every column of every packet of one file, each computed once."""
-
-    def __init__(self, index: RecordIndex) -> None:
-        self.index = index
-        self.octets = Octets(index.data)
-        self._columns: dict[str, NDArray[Any]] = {}
-
-    @property
-    def addresses(self) -> Addresses:
-        self.column("src")
-        return self._addresses
-
-    def column(self, name: str) -> NDArray[Any]:
-        """The column of this name, one row for each record of the file."""
-        if name not in self._columns:
-            made = getattr(self, f"_make_{COLUMNS[name].group}")()
-            for array in made.values():
-                array.flags.writeable = False
-            self._columns |= made
-        return self._columns[name]
-
-    def _make_record(self) -> dict[str, NDArray[Any]]:
-        index = self.index
-        link_types = np.array([interface.linktype for interface in index.interfaces], np.int32)
-        return {
-            "number": np.arange(1, len(index) + 1, dtype=np.int32),
-            "time_ns": index.time_ns,
-            "interface": index.interface,
-            "captured_len": index.captured,
-            "original_len": index.original,
-            "link_type": link_types[index.interface],
-        }
-
-    def _make_headers(self) -> dict[str, NDArray[Any]]:
-        columns, self._addresses = header_columns(self.octets, self.index)
-        return dict(columns)
-
-    def _make_directions(self) -> dict[str, NDArray[Any]]:
-        return {"direction": direction_column(self.octets, self.index, self.column("link_type"))}
-
-    def _make_flows(self) -> dict[str, NDArray[Any]]:
-        return flow_columns(self.column)
-
-    @property
-    def streams(self) -> Streams:
-        """What is known of all TCP streams, beside the columns."""
-        self.column("stream")
-        return self._streams
-
-    def _make_streams(self) -> dict[str, NDArray[Any]]:
-        columns, self._streams = stream_columns(self.column)
-        return columns

@@ -79,6 +79,30 @@ _GROUPS: dict[str, dict[str, tuple[str, str, int | str | None, str]]] = {
         "ack_offset": ("i8", "bytes", NO_OFFSET, "what is acknowledged, as an offset in the other direction's stream"),
         "repeated_len": ("i4", "bytes", None, "of TCP's payload that an earlier packet of the stream had carried"),
     },
+    "netlab": {
+        "netlab_packets": (
+            "i4",
+            "",
+            None,
+            "netlab packets that begin in this packet: in its datagram, or in TCP's stream",
+        ),
+        "netlab_type": ("i4", "", -1, "what the first of them is for: `packet.PacketType`, 0 data"),
+        "netlab_flags": ("i4", "", -1, "its flags: 1 SESSION"),
+        "netlab_payload_len": ("i4", "bytes", -1, "its payload length"),
+        "fragment_index": ("i4", "", -1, "which fragment of the message it is, from 0"),
+        "fragment_count": ("i4", "", -1, "of how many"),
+        "message_id": ("i8", "", -1, "of which message"),
+    },
+    "chat": {
+        "messages": ("i4", "", None, "netlab messages that are complete with this packet"),
+        "chat_type": ("O", "", "", "what the first of them is, if a chat event: emit, message, joined, ..."),
+        "chat_event": ("O", "", "", "the name of what was emitted"),
+        "room": ("O", "", "", "the first of its rooms"),
+        "room_number": ("i8", "", -1, "the event's number in that room, which the hub gives"),
+        "op": ("i8", "", -1, "the number of the sender's operation"),
+        "chat_name": ("O", "", "", "of who said it, joined or left"),
+        "chat_text": ("O", "", "", "its first argument, where that is text"),
+    },
 }  # group -> name -> dtype, unit, absent, meaning
 COLUMNS = {name: Column(group, *words) for group, columns in _GROUPS.items() for name, words in columns.items()}
 """Every column by name, in the order of the layers."""

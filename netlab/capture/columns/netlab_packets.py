@@ -1,0 +1,153 @@
+"""netlab's packets wherever they stand: in UDP datagrams, one behind the other, and in TCP streams put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netlab.capture.columns.octets import Ints, Octets
+from netlab.capture.columns.stream_bytes import StreamBytes
+from netlab.packets import udp
+from netlab.packets.packet import HEADER, HEADER_LEN, MAGIC, VERSION, begins_like_a_packet
+
+if TYPE_CHECKING:
+    from netlab.capture.columns.whole_file import WholeFile
+
+_FIELDS = ("type", "flags", "payload_length", "fragment_index", "fragment_count", "message_id")
+_NAMES = ("row", "last_row", "stream", "offset", *_FIELDS, "intact")
+_MAGIC = int.from_bytes(MAGIC, "big")
+_CRC_AT = HEADER.byte("crc")
+
+
+class NetlabPackets:
+    """The netlab packets of a capture, one row each, in the order in which they begin.
+
+    Attributes:
+        row: of the capture's packet in which it begins, from 0: its number less 1.
+        last_row: of that which brought the last missing byte of it: the same, except in a stream.
+        stream: the TCP stream it stands in, or -1.
+        offset: where in that stream it begins; in a datagram, where in its payload.
+        type, flags, payload_length, fragment_index, fragment_count, message_id: the fields of its header.
+        intact: 1 where its CRC is right, 0 where it is wrong, -1 where not all of it was captured.
+    """
+
+    row: NDArray[np.int64]
+    last_row: NDArray[np.int64]
+    stream: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    type: NDArray[np.int64]
+    flags: NDArray[np.int64]
+    payload_length: NDArray[np.int64]
+    fragment_index: NDArray[np.int64]
+    fragment_count: NDArray[np.int64]
+    message_id: NDArray[np.int64]
+    intact: NDArray[np.int64]
+
+    def __init__(self, values: NDArray[np.int64]) -> None:
+        """Take one line of `values` for each attribute."""
+        for name, array in zip(_NAMES, values, strict=True):
+            setattr(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+def find_packets(whole: WholeFile) -> NetlabPackets:
+    """All netlab packets of a file."""
+    found = [_in_datagrams(whole)]
+    begun = whole.streams.begun
+    for number in np.unique(whole.streams.spans.stream).tolist():
+        found.append(_in_stream(number, bool(begun[number]), whole.stream_bytes(number)))
+    values = np.concatenate(found, axis=1)
+    return NetlabPackets(values[:, np.lexsort((values[3], values[0]))])
+
+
+def packet_columns(packets: NetlabPackets, count: int) -> dict[str, NDArray[Any]]:
+    """The columns of group `netlab`: of the first netlab packet that begins in each of the file's `count` packets."""
+    columns: dict[str, NDArray[Any]] = {"netlab_packets": np.bincount(packets.row, minlength=count).astype(np.int32)}
+    first = np.flatnonzero(np.diff(packets.row, prepend=-1))
+    for name in _FIELDS:
+        column = np.full(count, -1, np.int64 if name == "message_id" else np.int32)
+        column[packets.row[first]] = getattr(packets, name)[first]
+        columns[_COLUMN.get(name, name)] = column
+    return columns
+
+
+_COLUMN = {"type": "netlab_type", "flags": "netlab_flags", "payload_length": "netlab_payload_len"}
+
+
+# ---- datagrams -------------------------------------------------------------------------------------------------------
+
+
+def _in_datagrams(whole: WholeFile) -> NDArray[np.int64]:
+    """One line for each of _NAMES."""
+    octets = whole.octets
+    rows = np.flatnonzero(whole.column("protocol") == udp.PROTOCOL)
+    begin = whole.payload_at[rows]
+    end = begin + whole.column("payload_captured_len")[rows]
+    at = begin
+    found = [np.zeros((len(_NAMES), 0), np.int64)]
+    while len(rows):
+        kept = at + HEADER_LEN <= end
+        rows, begin, end, at = rows[kept], begin[kept], end[kept], at[kept]
+        kept = (octets.u16(at) == _MAGIC) & (_field(octets, at, "version") == VERSION)
+        rows, begin, end, at = rows[kept], begin[kept], end[kept], at[kept]
+        fields = [_field(octets, at, name) for name in _FIELDS]
+        behind = at + HEADER_LEN + fields[_FIELDS.index("payload_length")]
+        intact = [
+            _is_intact([whole.data[start:stop]]) if stop <= limit else -1
+            for start, stop, limit in zip(at.tolist(), behind.tolist(), end.tolist(), strict=True)
+        ]
+        found.append(np.array([rows, rows, np.full(len(rows), -1), at - begin, *fields, intact], np.int64))
+        at = behind
+    return np.concatenate(found, axis=1)
+
+
+def _field(octets: Octets, at: Ints, key: str) -> Ints:
+    """A field of the headers that stand at `at`."""
+    bits, byte = HEADER.field(key).bits, at + HEADER.byte(key)
+    if bits < 8:
+        return octets.u8(byte) >> 8 - bits - HEADER.first_bit(key) % 8 & (1 << bits) - 1
+    return {8: octets.u8, 16: octets.u16, 32: octets.u32}[bits](byte)
+
+
+# ---- streams ---------------------------------------------------------------------------------------------------------
+
+
+def _in_stream(number: int, begun: bool, stream: StreamBytes) -> NDArray[np.int64]:
+    """One line for each of _NAMES. The next header is where the one before says; it is never hunted for."""
+    found: list[tuple[int, ...]] = []
+    at = 0 if begun else _first_packet(stream)
+    while at is not None and (header := stream.read(at, at + HEADER_LEN)) and begins_like_a_packet(header):
+        fields = HEADER.read(header)
+        end = at + HEADER_LEN + fields["payload_length"]
+        parts = stream.parts(at, end)
+        intact = -1 if parts is None else _is_intact(parts)
+        rows = stream.rows(at, end)
+        found.append((rows[0], max(rows), number, at, *(fields[name] for name in _FIELDS), intact))
+        if intact == 0:  # a wrong CRC ends the connection
+            break
+        at = end
+    return np.array(found, np.int64).reshape(-1, len(_NAMES)).T
+
+
+def _first_packet(stream: StreamBytes) -> int | None:
+    """Where a stream whose beginning was not seen may be read from: a segment that begins with an intact packet."""
+    for start in stream.start:
+        header = stream.read(start, start + HEADER_LEN)
+        if header and begins_like_a_packet(header):
+            parts = stream.parts(start, start + HEADER_LEN + HEADER.read(header)["payload_length"])
+            if parts is not None and _is_intact(parts):
+                return start
+    return None
+
+
+def _is_intact(parts: Iterable[memoryview | bytes]) -> int:
+    """1 where the CRC of the packet that these parts are is right, else 0."""
+    packet = b"".join(parts)
+    covered = crc32(packet[HEADER_LEN:], crc32(packet[:_CRC_AT]))
+    return int(covered == int.from_bytes(packet[_CRC_AT:HEADER_LEN], "big"))
