@@ -4,12 +4,13 @@ Read `control` first: what a control is told, and what it decides. Then `reno`, 
 """
 
 from netlab.errors import NetlabError
+from netlab.protocols.congestion.bbr import Bbr
 from netlab.protocols.congestion.control import Ack, CongestionControl, RateSample
 from netlab.protocols.congestion.cubic import Cubic
 from netlab.protocols.congestion.none import FixedWindow
 from netlab.protocols.congestion.reno import Reno
 
-CONTROLS: dict[str, type[CongestionControl]] = {control.name: control for control in (Reno, Cubic, FixedWindow)}
+CONTROLS: dict[str, type[CongestionControl]] = {control.name: control for control in (Reno, Cubic, Bbr, FixedWindow)}
 """The congestion controls of netlab, by name."""
 
 
@@ -35,6 +36,7 @@ def named(name: str) -> type[CongestionControl]:
 __all__ = [
     "CONTROLS",
     "Ack",
+    "Bbr",
     "CongestionControl",
     "Cubic",
     "FixedWindow",
