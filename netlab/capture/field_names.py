@@ -13,7 +13,22 @@ from netlab.packets.text import printable, printable_bytes
 _NAMES = {
     "Ether": {"dst": "destination address", "src": "source address", "type": "EtherType"},  # RFC 894, IEEE 802.3
     "Dot1Q": {"prio": "priority", "dei": "drop eligible", "vlan": "VLAN identifier", "type": "EtherType"},
-    "Loopback": {"type": "address family"},
+    "AnyLoopback": {"type": "address family"},
+    "CookedLinux": {
+        "pkttype": "packet type",
+        "lladdrtype": "hardware type",
+        "lladdrlen": "address length",
+        "src": "address",
+        "proto": "EtherType",
+    },
+    "CookedLinuxV2": {
+        "proto": "EtherType",
+        "ifindex": "interface index",
+        "lladdrtype": "hardware type",
+        "pkttype": "packet type",
+        "lladdrlen": "address length",
+        "src": "address",
+    },  # LINKTYPE_LINUX_SLL2 of the registry of link types
     "ARP": {
         "hwtype": "hardware address space",
         "ptype": "protocol address space",
@@ -46,6 +61,17 @@ _NAMES = {
         "src": "source address",
         "dst": "destination address",
     },  # RFC 8200 §3
+    "IPv6ExtHdrHopByHop": {"nh": "next header", "len": "length"},
+    "IPv6ExtHdrDestOpt": {"nh": "next header", "len": "length"},
+    "IPv6ExtHdrRouting": {"nh": "next header", "len": "length", "type": "routing type", "segleft": "segments left"},
+    "IPv6ExtHdrFragment": {
+        "nh": "next header",
+        "res1": "reserved",
+        "offset": "fragment offset",
+        "res2": "reserved bits",
+        "m": "more fragments",
+        "id": "identification",
+    },  # RFC 8200 §4
     "ICMP": {"chksum": "checksum", "id": "identifier", "seq": "sequence number"},  # RFC 792
     "TCP": {
         "sport": "source port",
@@ -60,8 +86,35 @@ _NAMES = {
     "UDP": {"sport": "source port", "dport": "destination port", "len": "length", "chksum": "checksum"},  # RFC 768
     "NetlabPacket": {field.key: field.name for field in (*HEADER.fields, *TOKEN.fields)},
 }
-_ETHERTYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x8100: "VLAN tag", 0x86DD: "IPv6"}
-PROTOCOLS = {0: "hop-by-hop options", 1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 44: "fragment", 58: "ICMPv6"}
+_SAME_AS = {
+    "IPerror": "IP",
+    "IPerror6": "IPv6",
+    "ICMPerror": "ICMP",
+    "TCPerror": "TCP",
+    "UDPerror": "UDP",
+    "Dot1AD": "Dot1Q",
+}
+"""scapy has classes of their own for headers that an ICMP message quotes."""
+
+_ETHERTYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x8100: "VLAN tag", 0x86DD: "IPv6", 0x88A8: "VLAN tag"}
+_FAMILIES = {2: "IPv4", 10: "IPv6", 24: "IPv6", 28: "IPv6", 30: "IPv6"}  # AF_INET6 differs from system to system
+PROTOCOLS = {
+    0: "hop-by-hop options",
+    1: "ICMP",
+    2: "IGMP",
+    4: "IPv4",
+    6: "TCP",
+    17: "UDP",
+    41: "IPv6",
+    43: "routing",
+    44: "fragment",
+    47: "GRE",
+    50: "ESP",
+    51: "AH",
+    58: "ICMPv6",
+    59: "no next header",
+    60: "destination options",
+}
 """By the number in the protocol field of IPv4 and the next header of IPv6."""
 
 TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
@@ -80,7 +133,8 @@ _OPTIONS = {
 
 def names_of(kind: str) -> dict[str, str]:
     """The specification's names of the fields of a scapy class; a field that is not in it keeps scapy's."""
-    return _NAMES.get(kind, {})
+    names = _NAMES.get(_SAME_AS.get(kind, kind), {})
+    return names or ({"cksum": "checksum"} if kind.startswith("ICMPv6") else {})
 
 
 def tcp_flags(bits: int) -> str:
@@ -91,10 +145,14 @@ def tcp_flags(bits: int) -> str:
 def shown(part: Any, field: Any, value: Any, raw: bytes) -> str:
     """The value of a field as people read it: a number with what it stands for, a flag by its name."""
     kind, key = type(part).__name__, field.name
+    kind = _SAME_AS.get(kind, kind)
     match kind, key:
-        case ("Ether" | "Dot1Q", "type"):
+        case ("Ether" | "Dot1Q", "type") | ("CookedLinux" | "CookedLinuxV2", "proto"):
             return f"{value:#06x} {_ETHERTYPES.get(value, '')}".rstrip()
-        case ("IP", "proto") | ("IPv6", "nh"):
+        case ("AnyLoopback", "type"):
+            family = min(int.from_bytes(raw, "big"), int.from_bytes(raw, "little"))
+            return f"{family} {_FAMILIES.get(family, '')}".rstrip()
+        case ("IP", "proto") | (_, "nh"):
             return f"{value} {PROTOCOLS.get(value, '')}".rstrip()
         case ("IP", "flags"):
             return ", ".join(name for bit, name in _IP_FLAGS.items() if int(value) & bit) or "none"
@@ -102,7 +160,7 @@ def shown(part: Any, field: Any, value: Any, raw: bytes) -> str:
             return f"DSCP {value >> 2}, ECN {value & 3}"
         case ("TCP", "options"):
             return "; ".join(_option(name, argument) for name, argument in value)
-        case ("IP", "frag"):
+        case ("IP", "frag") | ("IPv6ExtHdrFragment", "offset"):
             return f"{value} = byte {value * 8}"
         case ("TCP" | "UDP", "sport" | "dport"):
             return str(value)
@@ -118,7 +176,7 @@ def shown(part: Any, field: Any, value: Any, raw: bytes) -> str:
         return f"{value} = {value * 4} bytes"
     if (kind, key) in _BYTES:
         return f"{value} bytes"
-    if isinstance(value, int) and key == "chksum":
+    if isinstance(value, int) and key in ("chksum", "cksum"):
         return f"{value:#06x}"
     try:
         return printable(str(field.i2repr(part, value)))
@@ -131,7 +189,8 @@ def _option(name: Any, argument: Any) -> str:
         case "Timestamp", (own, echoed):
             return f"timestamps {own}, echoing {echoed}"
         case "SAck", tuple():
-            return f"SACK {'-'.join(str(edge) for edge in argument)}"
+            edges = [str(edge) for edge in argument]  # RFC 2018 §3: pairs of left and right edge
+            return f"SACK {', '.join(map('-'.join, zip(edges[::2], edges[1::2], strict=False)))}"
         case "MSS" | "WScale", int():
             return f"{_OPTIONS[name]} {argument}"
     return _OPTIONS.get(name, printable(f"option {name}"))

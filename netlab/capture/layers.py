@@ -16,7 +16,7 @@ import msgspec
 
 from netlab.capture.field_names import names_of, shown, tcp_flags
 from netlab.capture.models import PLACEMENTS, Placement
-from netlab.capture.remarks import NO_ADDRESS, remarks
+from netlab.capture.remarks import NO_ADDRESS, is_later_fragment, remarks
 from netlab.packets import ipv6
 from netlab.packets.capture_record import LinkType
 from netlab.packets.packet import HEADER_LEN
@@ -107,14 +107,27 @@ class Sums(msgspec.Struct, frozen=True):
 
 _TITLES = {
     "Ether": "Ethernet",
+    "Dot3": "Ethernet",
     "Loopback": "Loopback",
+    "AnyLoopback": "Loopback",
     "CookedLinux": "Linux cooked",
     "CookedLinuxV2": "Linux cooked",
     "Dot1Q": "VLAN tag",
+    "Dot1AD": "VLAN tag",
     "ARP": "ARP",
     "IP": "IPv4",
     "IPv6": "IPv6",
+    "IPv6ExtHdrHopByHop": "IPv6 hop-by-hop options",
+    "IPv6ExtHdrDestOpt": "IPv6 destination options",
+    "IPv6ExtHdrRouting": "IPv6 routing header",
+    "IPv6ExtHdrSegmentRouting": "IPv6 routing header",
+    "IPv6ExtHdrFragment": "IPv6 fragment header",
     "ICMP": "ICMP",
+    "IPerror": "quoted IPv4",
+    "IPerror6": "quoted IPv6",
+    "ICMPerror": "quoted ICMP",
+    "TCPerror": "quoted TCP",
+    "UDPerror": "quoted UDP",
     "TCP": "TCP",
     "UDP": "UDP",
     "NetlabPacket": "netlab packet",
@@ -126,6 +139,7 @@ _TITLES = {
 _NO_HEADER = {"ChatEvent", "NetlabData", "Raw", "Padding"}  # all of it is what was carried
 _UNSAID = 2**32  # an end behind every packet's
 _PLACELESS = Placement("", "packet", (), "", None, "")
+_PLACELESS_DATA = Placement("data", "data", (), "", None, "")
 
 
 def without_network_config() -> None:
@@ -139,17 +153,17 @@ def to_scapy(data: bytes, linktype: int = LinkType.EN10MB) -> Any:
     """The packet as scapy has it; of an unknown link type, `Raw`."""
     from scapy.layers.inet import IP
     from scapy.layers.inet6 import IPv6
-    from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Ether, Loopback
+    from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Ether
     from scapy.packet import Raw
 
-    import netlab.capture.scapy_layers  # noqa: F401  # tells scapy of the netlab packet
+    from netlab.capture.scapy_layers import AnyLoopback  # and tells scapy of the netlab packet
 
     kind: Any
     match linktype:
         case LinkType.EN10MB:
             kind = Ether
-        case LinkType.NULL:
-            kind = Loopback
+        case LinkType.NULL | LinkType.LOOP:
+            kind = AnyLoopback
         case LinkType.RAW:
             kind = IPv6 if data[:1] and data[0] >> 4 == 6 else IP
         case LinkType.LINUX_SLL:
@@ -183,8 +197,8 @@ def layers_of(packet: Any, data: bytes) -> list[Layer]:
         end = min(_end_of(kind, part, start, at), limit)
         limit = end if kind in ("IP", "IPv6", "UDP") else limit
         payload_start = start if kind in _NO_HEADER else at
-        title = _title(kind, part)
-        placement = PLACEMENTS.get(title, PLACEMENTS["data"] if above_transport else _PLACELESS)
+        title = _title(kind, part, chain[:number])
+        placement = _placement(title, above_transport)
         fields = () if kind in ("Raw", "Padding", "NetlabData") else tuple(_fields(part, own, start))
         if kind in _NO_HEADER and at > start:
             fields = (_text_field(kind, data[start:at], start),)
@@ -202,7 +216,7 @@ def layers_of(packet: Any, data: bytes) -> list[Layer]:
                 notes=tuple(remarks(kind, part, chain[:number], data, start, end)),
             )
         )
-        above_transport = above_transport or kind in ("TCP", "UDP")
+        above_transport = above_transport or kind in ("TCP", "UDP", "TCPerror", "UDPerror")
     return layers
 
 
@@ -243,12 +257,23 @@ def _chain(packet: Any) -> Iterator[Any]:
         packet = packet.payload
 
 
-def _title(kind: str, part: Any) -> str:
+def _title(kind: str, part: Any, below: list[Any]) -> str:
     if kind == "Ether" and part.src == part.dst == NO_ADDRESS:
         return "Loopback"
     if kind.startswith("ICMPv6"):
-        return "ICMPv6"
+        return "ICMPv6 option" if "Opt" in kind else "ICMPv6"
+    if kind.startswith("IGMP"):
+        return "IGMP"
+    if kind == "Raw" and below and is_later_fragment(below[-1]):
+        return "fragment"
     return _TITLES.get(kind, str(part.name))
+
+
+def _placement(title: str, above_transport: bool) -> Placement:
+    """Where a layer stands; data that no transport carries stands nowhere."""
+    if title == "data" and not above_transport:
+        return _PLACELESS_DATA
+    return PLACEMENTS.get(title.removeprefix("quoted "), PLACEMENTS["data"] if above_transport else _PLACELESS)
 
 
 def _end_of(kind: str, part: Any, start: int, header_end: int) -> int:

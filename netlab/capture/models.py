@@ -95,6 +95,7 @@ _PLACEMENTS = (
         "pcap-linktype(7), LINKTYPE_LINUX_SLL",
     ),
     Placement("VLAN tag", "frame", (2,), "Link", None, "IEEE 802.1Q"),
+    Placement("LLC", "frame", (2,), "Link", None, "IEEE 802.2"),
     Placement("padding", "bytes", (2,), "Link", None, "RFC 894"),
     Placement(
         "ARP",
@@ -107,6 +108,11 @@ _PLACEMENTS = (
     ),
     Placement("IPv4", "packet", (3,), "Internet", None, "RFC 791; RFC 1122 §3"),
     Placement("IPv6", "packet", (3,), "Internet", None, "RFC 8200"),
+    Placement("IPv6 hop-by-hop options", "header", (3,), "Internet", None, "RFC 8200 §4.3"),
+    Placement("IPv6 routing header", "header", (3,), "Internet", None, "RFC 8200 §4.4"),
+    Placement("IPv6 fragment header", "header", (3,), "Internet", None, "RFC 8200 §4.5"),
+    Placement("IPv6 destination options", "header", (3,), "Internet", None, "RFC 8200 §4.6"),
+    Placement("fragment", "fragment", (3,), "Internet", None, "RFC 791 §3.2; RFC 8200 §4.5"),
     Placement(
         "ICMP",
         "message",
@@ -122,6 +128,15 @@ _PLACEMENTS = (
         "Internet",
         "It is carried in IPv6 as if it were above it, yet RFC 4443 calls it an integral part of IPv6.",
         "RFC 4443 §2",
+    ),
+    Placement("ICMPv6 option", "option", (3,), "Internet", None, "RFC 4861 §4.6"),
+    Placement(
+        "IGMP",
+        "message",
+        (3,),
+        "Internet",
+        "It is carried in IP as if it were above it, yet RFC 1112 calls it an integral part of IP.",
+        "RFC 1112, appendix I; RFC 1122 §3.2.3",
     ),
     Placement("TCP", "segment", (4,), "Transport", None, "RFC 9293; RFC 1122 §4.2"),
     Placement("UDP", "datagram", (4,), "Transport", None, "RFC 768; RFC 1122 §4.1"),
@@ -160,6 +175,7 @@ _PLACEMENTS = (
         "Being written as UTF-8 JSON is what OSI calls presentation (6); the Internet leaves it to the application.",
         "RFC 8259; netlab/chat",
     ),
+    Placement("DNS", "message", (7,), "Application", None, "RFC 1035; RFC 1123 §6.1"),
     Placement("HTTP", "message", (7,), "Application", None, "RFC 9110"),
     Placement(
         "WebSocket",

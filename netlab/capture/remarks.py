@@ -19,6 +19,16 @@ NO_ADDRESS = "00:00:00:00:00:00"
 """Of both ends of a frame on Linux's loopback."""
 
 
+_UNSUMMED = {"IPv6ExtHdrFragment", "IPv6ExtHdrRouting", "IPv6ExtHdrSegmentRouting"}
+"""Behind these, not all that the checksum covers is here, or it is made with an address that stands elsewhere."""
+
+
+def is_later_fragment(part: Any) -> bool:
+    """Whether a scapy layer is the header of a fragment other than the first."""
+    kind = type(part).__name__
+    return bool((kind in ("IP", "IPerror") and part.frag) or (kind == "IPv6ExtHdrFragment" and part.offset))
+
+
 def remarks(kind: str, part: Any, below: list[Any], data: bytes, start: int, end: int) -> Iterator[str]:
     """What is to be said of one layer.
 
@@ -38,6 +48,14 @@ def remarks(kind: str, part: Any, below: list[Any], data: bytes, start: int, end
                 yield f"The header checksum is wrong: {part.chksum:#06x}, {right:#06x} would be right."
             if part.flags.MF or part.frag:
                 yield f"A fragment: its payload stands at byte {part.frag * 8} of the datagram it was cut from."
+            if part.ihl > 5:
+                yield f"{part.ihl * 4 - 20} bytes of options make the header longer than the usual 20."
+        case "IPv6ExtHdrFragment":
+            yield f"A fragment: its payload stands at byte {part.offset * 8} of what its sender cut."
+        case "IPerror" | "IPerror6":
+            yield "Quoted: the beginning of the packet that the ICMP message is about."
+        case "Raw" if below and is_later_fragment(below[-1]):
+            yield "A later piece of a datagram: what it belongs to is said in the first only."
         case "TCP" | "UDP":
             yield from _checksum_note(kind, part, below, data, start, end)
         case "NetlabPacket":
@@ -57,7 +75,13 @@ def _checksum_note(kind: str, part: Any, below: list[Any], data: bytes, start: i
     if kind == "UDP" and part.chksum == 0 and ipv4:
         yield "The sender put no checksum in: over IPv4 it may (RFC 768), over IPv6 it must not."
         return
-    claimed = network.len - network.ihl * 4 if ipv4 else network.plen
+    if ipv4:
+        claimed = network.len - network.ihl * 4
+    else:
+        extensions = below[below.index(network) + 1 :]
+        if any(type(layer).__name__ in _UNSUMMED for layer in extensions):
+            return
+        claimed = network.plen - sum(len(layer.raw_packet_cache or b"") for layer in extensions)
     if claimed != end - start or end > len(data):
         return  # cut short by who captured, or behind headers that are not looked into here
     number, checksum_at = (tcp.PROTOCOL, 16) if kind == "TCP" else (udp.PROTOCOL, 6)

@@ -41,6 +41,8 @@ _log = logging.getLogger("scapy.runtime")
 _level = _log.level
 _log.setLevel(logging.ERROR)  # a machine without addresses or IPv6 is no news to who reads a file
 try:
+    import scapy.contrib.igmp
+    import scapy.layers.dns  # noqa: F401  # said here, so that a packet has the same layers whatever else is imported
     from scapy.config import conf
     from scapy.fields import (
         BitEnumField,
@@ -52,13 +54,14 @@ try:
         XBitField,
         XStrFixedLenField,
     )
-    from scapy.layers.inet import TCP, UDP
+    from scapy.layers.inet import IP, TCP, UDP
+    from scapy.layers.inet6 import IPv6
     from scapy.packet import Packet, Padding, bind_layers
     from scapy.sessions import TCPSession
 finally:
     _log.setLevel(_level)
 
-__all__ = ["ChatEvent", "NetlabData", "NetlabPacket", "NetlabSession"]
+__all__ = ["AnyLoopback", "ChatEvent", "NetlabData", "NetlabPacket", "NetlabSession"]
 
 _CRC_AT = HEADER.byte("crc")
 _LENGTH_AT = HEADER.byte("payload_length")
@@ -227,6 +230,17 @@ class NetlabSession(TCPSession):
             _, metadata = self.tcp_frags[flow]
             metadata |= {"pay_class": NetlabPacket, "tcp_reassemble": NetlabPacket.tcp_reassemble}
         return super().process(pkt, cls)
+
+
+class AnyLoopback(Packet):
+    """The 4-byte header of BSD's loopback, as a machine of either byte order wrote it."""
+
+    name = "Loopback"
+    fields_desc = [XBitField("type", 2, 32)]  # noqa: RUF012
+
+    def guess_payload_class(self, payload: bytes) -> type[Packet]:
+        versions: dict[int, type[Packet]] = {4: IP, 6: IPv6}
+        return versions.get(payload[0] >> 4, conf.raw_layer) if payload else conf.raw_layer
 
 
 def _is_json(body: bytes) -> bool:

@@ -18,6 +18,9 @@ from netlab.packets.text import printable
 from netlab.units import Ns
 
 _MOST = 70_000  # bytes: no packet on a network is longer, whatever a file claims
+_TAGS = {ethernet.EtherType.VLAN, 0x88A8}  # IEEE 802.1Q, and 802.1ad's outer one
+_FRAGMENT = 44
+_EXTENSIONS = {0, 43, _FRAGMENT, 60}  # RFC 8200 §4: hop-by-hop, routing, fragment, destination options
 _SHOWN = 60  # characters of an event
 
 
@@ -103,13 +106,14 @@ def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> N
                 "destination": ethernet.format_address(frame.destination),
             }
             kind, payload = frame.ethertype, frame.payload
-            if kind == ethernet.EtherType.VLAN and len(payload) >= 4:
+            while kind in _TAGS and len(payload) >= 4:
                 kind, payload = int.from_bytes(payload[2:4], "big"), payload[4:]
+            found["protocol"] = f"EtherType {kind:#06x}"
         case LinkType.LINUX_SLL if len(data) >= 16:
             kind, payload = int.from_bytes(data[14:16], "big"), data[16:]
         case LinkType.LINUX_SLL2 if len(data) >= 20:
             kind, payload = int.from_bytes(data[:2], "big"), data[20:]
-        case LinkType.RAW | LinkType.NULL if len(data) > 4:
+        case LinkType.RAW | LinkType.NULL | LinkType.LOOP if len(data) > 4:
             payload = data if linktype == LinkType.RAW else data[4:]
             kind = {4: ethernet.EtherType.IPV4, 6: ethernet.EtherType.IPV6}.get(payload[0] >> 4, 0)
         case _:
@@ -131,10 +135,30 @@ def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> N
             found["protocol"] = "IPv6"
             packet6 = ipv6.decode(payload)
             found |= {"source": str(packet6.source), "destination": str(packet6.destination)}
-            captured -= ipv6.HEADER_LEN
-            _transport(packet6.next_header, packet6.payload, packet6.source, packet6.destination, found, captured)
+            upper, at, is_later = _behind_extensions(packet6.next_header, packet6.payload)
+            captured -= ipv6.HEADER_LEN + at
+            if is_later:
+                found["protocol"] = f"{PROTOCOLS.get(upper, upper)} fragment"
+            else:
+                _transport(upper, packet6.payload[at:], packet6.source, packet6.destination, found, captured)
         case ethernet.EtherType.ARP:
             found["protocol"] = "ARP"
+
+
+def _behind_extensions(kind: int, data: bytes) -> tuple[int, int, bool]:
+    """What stands behind IPv6's extension headers (RFC 8200 §4) and where; whether it is a piece of a fragmented packet.
+
+    Of a datagram over UDP that is cut, the first fragment counts as one too: its length is that of the whole.
+    """
+    at = 0
+    while kind in _EXTENSIONS and len(data) - at >= 8:
+        following, size = data[at], 8 if kind == _FRAGMENT else (data[at + 1] + 1) * 8
+        if kind == _FRAGMENT:
+            offset_and_more = int.from_bytes(data[at + 2 : at + 4], "big")
+            if offset_and_more & 0xFFF8 or (offset_and_more & 1 and following == udp.PROTOCOL):
+                return following, at + size, True
+        kind, at = following, at + size
+    return kind, at, False
 
 
 def _transport(

@@ -11,9 +11,18 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import ARP, CookedLinux, Dot1Q, Ether, Loopback
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror, UDPerror
+from scapy.layers.inet6 import (
+    ICMPv6ND_NS,
+    ICMPv6NDOptSrcLLAddr,
+    IPv6,
+    IPv6ExtHdrDestOpt,
+    IPv6ExtHdrFragment,
+    IPv6ExtHdrHopByHop,
+    IPv6ExtHdrRouting,
+    RouterAlert,
+)
+from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ether, Loopback
 from scapy.packet import Padding, Raw
 
 from netlab.capture.files import Capture, read
@@ -32,6 +41,7 @@ CHAT = encode(Packet(EVENT, 7, session=b"sessions")) + encode(Packet(b"x" * 600,
 ZERO = "00:00:00:00:00:00"
 LO = {"src": ZERO, "dst": ZERO}
 LAN = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
+V6 = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IPv6(src="fe80::1", dst="fe80::2")
 TCP_OPTIONS = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (1, 2)), ("NOP", None), ("WScale", 7)]
 
 UDP_CHAT = bytes(Ether(**LO) / IP(src="127.0.0.1", dst="127.0.0.1") / UDP(sport=5, dport=9001) / Raw(CHAT))
@@ -47,6 +57,19 @@ PACKETS = {
     "padded": bytes(Ether(**LAN) / IP() / UDP(sport=1, dport=2) / Raw(b"x") / Padding(bytes(17))),
     "fragment": bytes(Ether(**LAN) / IP(flags="MF", frag=10, proto=17) / Raw(b"x" * 24)),
     "ip options": bytes(Ether(**LAN) / IP(options=[b"\x94\x04\x00\x00"]) / UDP() / Raw(b"x")),
+    "two vlans": bytes(Ether(**LAN) / Dot1AD(vlan=3) / Dot1Q(vlan=5) / IP() / UDP(sport=1, dport=2) / Raw(b"x")),
+    "ipv6 fragment": bytes(V6 / IPv6ExtHdrFragment(offset=0, m=1, id=7, nh=17) / UDP(sport=1, dport=2) / Raw(b"x" * 8)),
+    "later ipv6 fragment": bytes(V6 / IPv6ExtHdrFragment(offset=6, m=0, id=7, nh=17) / Raw(b"x" * 8)),
+    "ipv6 extensions": bytes(
+        V6 / IPv6ExtHdrHopByHop(options=[RouterAlert()]) / IPv6ExtHdrDestOpt() / TCP(sport=1, dport=2) / Raw(b"x")
+    ),
+    "ipv6 routing": bytes(V6 / IPv6ExtHdrRouting(addresses=["::5"]) / TCP(sport=1, dport=2)),
+    "neighbour": bytes(V6 / ICMPv6ND_NS(tgt="fe80::2") / ICMPv6NDOptSrcLLAddr()),
+    "unreachable": bytes(
+        Ether(**LAN) / IP() / ICMP(type=3, code=3) / IPerror(src="1.2.3.4") / UDPerror(sport=5, dport=6) / Raw(b"x")
+    ),
+    "sack": bytes(Ether(**LAN) / IP() / TCP(options=[("NOP", None), ("NOP", None), ("SAck", (1, 2, 3, 4))])),
+    "igmp": bytes(Ether(**LAN) / IP(proto=2) / Raw(b"\x16\x00\x09\x04\xe4\x00\x00\xfb")),
     "unknown": bytes(Ether(type=0x1234, **LAN) / Raw(b"what is this")),
     "nothing": b"",
 }
@@ -143,6 +166,57 @@ def test_tcp_flags_and_options_are_as_rfc_9293_draws_them() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "protocols"),
+    [
+        ("two vlans", "Ethernet/VLAN tag/VLAN tag/IPv4/UDP/data"),
+        ("fragment", "Ethernet/IPv4/fragment"),
+        ("ipv6 fragment", "Ethernet/IPv6/IPv6 fragment header/UDP/data"),
+        ("later ipv6 fragment", "Ethernet/IPv6/IPv6 fragment header/fragment"),
+        ("ipv6 extensions", "Ethernet/IPv6/IPv6 hop-by-hop options/IPv6 destination options/TCP/data"),
+        ("ipv6 routing", "Ethernet/IPv6/IPv6 routing header/TCP"),
+        ("neighbour", "Ethernet/IPv6/ICMPv6/ICMPv6 option"),
+        ("unreachable", "Ethernet/IPv4/ICMP/quoted IPv4/quoted UDP/data"),
+        ("icmp", "Ethernet/IPv4/ICMP/data"),
+        ("igmp", "Ethernet/IPv4/IGMP"),
+        ("arp", "Ethernet/ARP"),
+    ],
+)
+def test_what_a_packet_is_made_of(name: str, protocols: str) -> None:
+    layers = dissect(PACKETS[name])
+    assert "/".join(found.protocol for found in layers) == protocols
+    for found in layers:
+        assert found.protocol == "data" or found.tcp_ip, found.protocol
+
+
+def test_data_is_application_data_only_where_a_transport_carries_it() -> None:
+    assert layer(dissect(PACKETS["icmp"]), "data").osi == ""
+    assert layer(dissect(PACKETS["two vlans"]), "data").osi == "7 Application"
+
+
+def test_fragments_and_options_are_spoken_of() -> None:
+    table = [
+        ("fragment", "IPv4", "A fragment: its payload stands at byte 80 of the datagram it was cut from."),
+        (
+            "later ipv6 fragment",
+            "IPv6 fragment header",
+            "A fragment: its payload stands at byte 48 of what its sender cut.",
+        ),
+        (
+            "later ipv6 fragment",
+            "fragment",
+            "A later piece of a datagram: what it belongs to is said in the first only.",
+        ),
+        ("ip options", "IPv4", "4 bytes of options make the header longer than the usual 20."),
+        ("unreachable", "quoted IPv4", "Quoted: the beginning of the packet that the ICMP message is about."),
+    ]
+    for name, protocol, note in table:
+        assert note in layer(dissect(PACKETS[name]), protocol).notes
+    sack = layer(dissect(PACKETS["sack"]), "TCP").field("options")
+    assert sack
+    assert sack.shown == "no operation; no operation; SACK 1-2, 3-4"
+
+
 class TestChecksums:
     DATAGRAM = Ether(**LO) / IP(src="127.0.0.1", dst="127.0.0.1") / UDP(sport=5, dport=6) / Raw(b"hello")
 
@@ -170,6 +244,13 @@ class TestChecksums:
         assert "not filled in" in note
         assert f"{right:#06x}" in note
         assert "wrong" not in note
+
+    def test_behind_extension_headers_are_judged(self) -> None:
+        data = bytearray(PACKETS["ipv6 extensions"])
+        assert self.notes(bytes(data), "TCP") == ""
+        data[-1] ^= 1
+        assert "The checksum is wrong" in self.notes(bytes(data), "TCP")
+        assert "hecksum" not in self.notes(PACKETS["ipv6 fragment"], "UDP")
 
     def test_that_are_wrong_say_what_would_be_right(self) -> None:
         data = bytearray(bytes(self.DATAGRAM))
@@ -207,6 +288,10 @@ def test_a_netlab_packet_that_goes_on_in_the_next_segment() -> None:
         (LinkType.RAW, IP() / UDP(), "IPv4"),
         (LinkType.RAW, IPv6() / UDP(), "IPv6"),
         (LinkType.LINUX_SLL, CookedLinux(proto=0x0800) / IP() / UDP(), "Linux cooked"),
+        (LinkType.LINUX_SLL2, CookedLinuxV2(proto=0x0800) / IP() / UDP(), "Linux cooked"),
+        (LinkType.NULL, Raw(b"\0\0\0\x02") / IP() / UDP(), "Loopback"),
+        (LinkType.NULL, Raw(b"\x1e\0\0\0") / IPv6() / UDP(), "Loopback"),
+        (LinkType.LOOP, Raw(b"\0\0\0\x18") / IPv6() / UDP(), "Loopback"),
         (147, Raw(b"a link type of one's own"), "data"),
     ],
 )
@@ -276,6 +361,13 @@ class TestSummary:
             ("fragment", "UDP fragment"),
             ("vlan", "UDP"),
             ("unknown", "EtherType 0x1234"),
+            ("two vlans", "UDP"),
+            ("ipv6 extensions", "TCP"),
+            ("ipv6 routing", "TCP"),
+            ("ipv6 fragment", "UDP fragment"),
+            ("later ipv6 fragment", "UDP fragment"),
+            ("neighbour", "ICMPv6"),
+            ("igmp", "IGMP"),
         ],
     )
     def test_of_other_protocols(self, name: str, protocol: str) -> None:
