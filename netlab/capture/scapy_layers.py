@@ -14,6 +14,7 @@ Importing this imports scapy, which takes some tenths of a second; netlab import
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from typing import Any
@@ -41,8 +42,10 @@ _log = logging.getLogger("scapy.runtime")
 _level = _log.level
 _log.setLevel(logging.ERROR)  # a machine without addresses or IPv6 is no news to who reads a file
 try:
-    import scapy.contrib.igmp
-    import scapy.layers.dns  # noqa: F401  # said here, so that a packet has the same layers whatever else is imported
+    import scapy.layers.dns  # so that a packet has the same layers whatever else is imported
+
+    with contextlib.suppress(ImportError):  # scapy 2.8; before, IGMP is data
+        import scapy.layers.igmp  # noqa: F401
     from scapy.config import conf
     from scapy.fields import (
         BitEnumField,

@@ -146,7 +146,7 @@ def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> N
 
 
 def _behind_extensions(kind: int, data: bytes) -> tuple[int, int, bool]:
-    """What stands behind IPv6's extension headers (RFC 8200 §4) and where; whether it is a piece of a fragmented packet.
+    """What stands behind IPv6's extension headers (RFC 8200 §4) and where; whether it is a piece of something cut.
 
     Of a datagram over UDP that is cut, the first fragment counts as one too: its length is that of the whole.
     """
