@@ -99,6 +99,14 @@ class Scoreboard:
         sent.again = True
         sent.times += 1
 
+    def not_let_in(self, sent: Sent) -> None:
+        """Its last retransmission met a shut window, which is no congestion."""
+        if sent.again:
+            sent.again = False
+            self.pipe -= sent.end - sent.seq
+            if sent.lost:
+                self.lost_bytes += sent.end - sent.seq
+
     # ---- what the peer acknowledges ----
 
     def acknowledge(self, ack: int) -> list[Sent]:
@@ -232,6 +240,13 @@ class Scoreboard:
             sent.lost = False
 
     # ---- what to send again: RFC 6675 §4, NextSeg () ----
+
+    def is_consistent(self) -> bool:
+        """Whether the running totals are what a count gives; for tests."""
+        lost = sum(sent.size for sent in self.segments if sent.lost and not sent.again and not sent.sacked)
+        sacked = sum(sent.size for sent in self.segments if sent.sacked)
+        pipe = sum(sent.in_pipe for sent in self.segments) - self._credit
+        return (self.pipe, self.lost_bytes, self.sacked_bytes) == (pipe, lost, sacked)
 
     def next_lost(self) -> Sent | None:
         """Rule (1): the first that is lost, and was not sent again since."""

@@ -281,7 +281,7 @@ class Sender:
         board = self.board
         if board.segments:
             first = board.segments[0]
-            first.again = False  # not congestion: whatever went before was not let in
+            board.not_let_in(first)
             self.retransmit(first, now, "probe of the shut window")
         elif self.queue.size or self.fin is None:
             usable = max(1, self.snd_una + self.snd_wnd - self.snd_nxt)

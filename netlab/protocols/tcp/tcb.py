@@ -14,6 +14,7 @@ from netlab.protocols.tcp.config import TcpConfig
 from netlab.protocols.tcp.events import Closed, Dropped, Failed, Output, Transmit
 from netlab.protocols.tcp.options import Agreed
 from netlab.protocols.tcp.receiver import Receiver
+from netlab.protocols.tcp.scoreboard import Scoreboard
 from netlab.protocols.tcp.sender import Sender
 from netlab.protocols.tcp.sequence import MASK
 from netlab.protocols.tcp.states import TRANSITIONS, Cause, State
@@ -85,7 +86,7 @@ class Tcb:
         self.over = how
         self.out.append(how)
         self.sender.queue.clear()
-        self.sender.board.segments.clear()
+        self.sender.board = Scoreboard()
         self.sender.rtx_at = self.sender.pace_at = None
         self.receiver.ack_at = self.time_wait_until = None
 

@@ -89,6 +89,7 @@ class Wire:
                 end.received += output.data
             else:
                 end.told.append(output)
+        assert end.connection.tcb.sender.board.is_consistent()
 
     def _put(self, sender: End, segment: TcpSegment) -> None:
         rng = self._rng
