@@ -27,6 +27,7 @@ bench: .venv/.bench  ## the benchmarks, each printing ratios against its peers
 	$(BIN)/python benchmarks/fanout.py
 	$(BIN)/python benchmarks/storm.py
 	$(BIN)/python benchmarks/simulator.py
+	$(BIN)/python benchmarks/testbed.py
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -73,6 +73,9 @@ class Testbed:
     As a context manager it is built when entered, and taken away when left.
     """
 
+    module = inside.__name__
+    """Whose `main` is the testbed's process."""
+
     def __init__(
         self,
         command: Sequence[str],
@@ -171,6 +174,13 @@ class Testbed:
             raise NetlabError("the testbed is not built")
         return self._sockets.make(family, kind, host)
 
+    @property
+    def pid(self) -> int:
+        """The testbed's process, once built."""
+        if self._process is None:
+            raise NetlabError("the testbed is not built")
+        return self._process.pid
+
     def signal(self, number: int) -> None:
         """Send COMMAND a signal. May be called from a signal handler."""
         self._order(orders.Signal(number))
@@ -203,7 +213,7 @@ class Testbed:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTING)
             try:
                 self._process = subprocess.Popen(
-                    [*fresh_interpreter(inside.__name__), *map(str, given)],
+                    [*fresh_interpreter(self.module), *map(str, given)],
                     pass_fds=inherited,
                     env=None if self._env is None else dict(self._env),
                 )

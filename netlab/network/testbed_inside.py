@@ -23,7 +23,7 @@ import msgspec
 from netlab.network import foreign_sockets, ip_packet, link_line
 from netlab.network import testbed_orders as orders
 from netlab.network.foreign_sockets import Wanted
-from netlab.network.link import REASONS, Account, Arrived, Configure, Delivered, Event, Link, Output, TimerFired
+from netlab.network.link import REASONS, Account, Configure, Delivered, Link, Output, TimerFired
 from netlab.network.namespace import StepFailed, Way, enter
 from netlab.network.packet_ring import PacketRing
 from netlab.network.precise_wait import PreciseSelector, wake_on_time
@@ -116,50 +116,53 @@ class Testbed:
     def _turn(self, until: Ns | None = None) -> None:
         """Wait for the next thing to do, and do it; until a moment at the latest."""
         deadlines = [direction.link.deadline for direction in self._directions]
-        deadlines += [until, self._programs.deadline]
-        for take in self._selector.wait(min((at for at in deadlines if at is not None), default=None)):
-            take()
+        deadlines += (until, self._programs.deadline)
+        for readable in self._selector.wait(min(filter(None, deadlines), default=None)):
+            readable()
         now = time.monotonic_ns()
         for direction in self._directions:
             deadline = direction.link.deadline
             if deadline is not None and deadline <= now:
-                self._handle(direction, TimerFired(), now)
+                self._fire(direction, now)
 
     # ---- frames ----------------------------------------------------------------------------------------------------
 
     def _forward(self, direction: _Direction) -> None:
-        take, handle, tap = direction.source.take, direction.link.handle, self._tap
+        take, arrive, carry_out = direction.source.take, direction.link.arrive, self._carry_out
+        tap, clock, send = self._tap, time.monotonic_ns, direction.sink.send
         for _ in range(BATCH):
             frame = take()
             if frame is None:
                 return
-            now = time.monotonic_ns()
+            now = clock()
             if tap is not None:
                 tap.seen(direction.sender, now, frame, None, outbound=True)
-            outputs = handle(Arrived(frame, len(frame) - HEADER_LEN), now)
-            if outputs:
-                self._carry_out(direction, outputs)
+            for output in arrive(frame, len(frame) - HEADER_LEN, now):
+                if tap is None and type(output) is Delivered and output.corruption is None:
+                    send(output.packet)  # the usual case, without a detour
+                else:
+                    carry_out(direction, output)
 
-    def _handle(self, direction: _Direction, event: Event[bytes], now: Ns) -> None:
-        self._carry_out(direction, direction.link.handle(event, now))
+    def _fire(self, direction: _Direction, now: Ns) -> None:
+        for output in direction.link.fire(now):
+            self._carry_out(direction, output)
 
-    def _carry_out(self, direction: _Direction, outputs: list[Output[bytes]]) -> None:
+    def _carry_out(self, direction: _Direction, output: Output[bytes]) -> None:
         tap, name = self._tap, direction.link.name
-        for output in outputs:
-            frame, comment = output.packet, None
-            if isinstance(output, Delivered):
-                damage = output.corruption
-                if damage is not None:
-                    frame = frame[:HEADER_LEN] + ip_packet.damage(frame[HEADER_LEN:], damage)
-                    comment = f"damaged: byte {damage.at} by {damage.mask:#04x}"
-                direction.sink.send(frame)
-                if tap is not None:
-                    now = time.monotonic_ns()
-                    tap.seen(name, now, frame, comment, outbound=None)
-                    tap.seen(direction.receiver, now, frame, None, outbound=False)
-            elif tap is not None:
-                comment = f"dropped: {REASONS[output.reason]} ({output.reason})"
-                tap.seen(name, output.at, frame, comment, outbound=None)
+        frame, comment = output.packet, None
+        if isinstance(output, Delivered):
+            damage = output.corruption
+            if damage is not None:
+                frame = frame[:HEADER_LEN] + ip_packet.damage(frame[HEADER_LEN:], damage)
+                comment = f"damaged: byte {damage.at} by {damage.mask:#04x}"
+            direction.sink.send(frame)
+            if tap is not None:
+                now = time.monotonic_ns()
+                tap.seen(name, now, frame, comment, outbound=None)
+                tap.seen(direction.receiver, now, frame, None, outbound=False)
+        elif tap is not None:
+            comment = f"dropped: {REASONS[output.reason]} ({output.reason})"
+            tap.seen(name, output.at, frame, comment, outbound=None)
 
     # ---- programs --------------------------------------------------------------------------------------------------
 
@@ -240,10 +243,10 @@ class Testbed:
             self._selector.remove(self._answering.line)
 
     def _asked_by_command(self, asked: link_line.Asked) -> link_line.Told:
-        now = time.monotonic_ns()
+        event = Configure(asked.config) if isinstance(asked, link_line.Change) else TimerFired()
         for direction in self._directions:
-            event = Configure(asked.config) if isinstance(asked, link_line.Change) else TimerFired()
-            self._handle(direction, event, now)
+            for output in direction.link.handle(event, time.monotonic_ns()):
+                self._carry_out(direction, output)
         self._missed += sum(ring.drops() for ring in self._rings.values())
         return link_line.Told(self._accounts(), self._missed + self._unsent())
 
@@ -266,7 +269,7 @@ class Testbed:
             self._line.send(msgspec.json.encode(report))
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], make: type[Testbed] = Testbed) -> None:
     """Entry of the process: descriptors of the line to the caller, of that for sockets, and of the setup as JSON."""
     line, sockets = (socket.socket(fileno=int(number)) for number in arguments[:2])
     with open(int(arguments[2]), "rb") as file:
@@ -274,7 +277,7 @@ def main(arguments: list[str]) -> None:
     for number in (line.fileno(), sockets.fileno(), *(() if setup.capture is None else (setup.capture,))):
         os.set_inheritable(number, False)
     try:
-        testbed = Testbed(line, sockets, setup)
+        testbed = make(line, sockets, setup)
     except StepFailed as failed:
         with contextlib.suppress(OSError):
             line.send(msgspec.json.encode(orders.Refused(failed.step, failed.errno)))
