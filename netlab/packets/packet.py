@@ -53,6 +53,7 @@ class PacketType(enum.IntEnum):
     PONG = 5
     BYE = 6
     ERROR = 7
+    SEGMENT = 8
 
 
 SESSION = 0x01

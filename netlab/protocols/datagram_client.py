@@ -1,11 +1,4 @@
-"""A client's end of a session over datagrams: best effort, as UDP is.
-
-    client                                     server
-      hello (padded)            ->
-                                <-             cookie: nothing is kept yet
-      hello with the cookie     ->
-                                <-             ack with the session token, and the hub's welcome
-      data, each datagram with the token  <->  data, likewise
+"""A client's end of a session over datagrams: best effort, as UDP is. Read `handshake` first: how it begins.
 
 Lost hellos are repeated by the chat's client machine, which also repeats join and leave; what people say is not
 repeated.
@@ -37,16 +30,10 @@ from netlab.protocols.connection import (
     malformed,
     pack,
 )
-from netlab.protocols.cookies import COOKIE_LEN
+from netlab.protocols.handshake import Accepted, CookieArrived, Greeting, Refused
 from netlab.protocols.pacing import Pacer
 from netlab.protocols.stream import BYE
 from netlab.units import Ns, S, format_duration
-
-MIN_HELLO = COOKIE_LEN
-"""Payload of the smallest hello, bytes: no smaller than that of the cookie that answers it."""
-
-MAX_COOKIE = 255
-"""Payload of the largest cookie that is sent back, bytes (RFC 6347 §4.2.1): it goes into a hello of one packet."""
 
 PING_AGAIN: Ns = 1 * S
 """How soon a ping is repeated, until its pong comes. Only a pong shows that the server hears us: who listens to a busy
@@ -81,12 +68,6 @@ class SayBye(msgspec.Struct, frozen=True):
     """Leave."""
 
 
-class CookieArrived(msgspec.Struct, frozen=True):
-    """The server asks for the hello again, with this cookie in it."""
-
-    cookie: str
-
-
 Event: TypeAlias = DatagramArrived | SayHello | Say | SayBye | TimerFired
 Output: TypeAlias = Transmit | Deliver | CookieArrived | PeerLeft | Failed | Dropped
 
@@ -100,10 +81,8 @@ class DatagramClient:
     """
 
     def __init__(self, *, hello_id: int, message_id: int) -> None:
-        self._hello_id = hello_id
+        self._greeting = Greeting(hello_id)
         self._message_ids = MessageIds(message_id)
-        self._token: bytes | None = None
-        self._established = False  # the hub has spoken under this token
         self._heard_at: Ns | None = None
         self._ping_at: Ns = 0
         self._over = False
@@ -134,16 +113,15 @@ class DatagramClient:
             case Say(messages):
                 return self._say(messages, now)
             case SayHello(message):
-                padded = message.ljust(MIN_HELLO)  # JSON may be followed by spaces (RFC 8259 §2)
-                return [Transmit(encode(Packet(padded, self._hello_id, type=PacketType.HELLO)))]
+                return [Transmit(self._greeting.hello(message))]
             case SayBye():
                 self._over = True
-                return [] if self._token is None else [Transmit(with_session(BYE, self._token))]
+                return [] if self._greeting.token is None else [Transmit(with_session(BYE, self._greeting.token))]
             case TimerFired():
                 return self._time_passed(now)
 
     def _say(self, messages: list[bytes], now: Ns) -> list[Output]:
-        if self._token is None:
+        if self._greeting.token is None:
             raise LocalProtocolError("nothing is said before the server's ack", rule="netlab datagram session")
         packets: list[bytes] = []
         for message in messages:
@@ -153,7 +131,7 @@ class DatagramClient:
                 max_payload=DATAGRAM_FRAGMENT,
                 packet_type=PacketType.DATA,
             )
-        going, dropped = self._pacer.add([with_session(d, self._token) for d in pack(packets)], now)
+        going, dropped = self._pacer.add([with_session(d, self._greeting.token) for d in pack(packets)], now)
         outputs: list[Output] = [Transmit(datagram) for datagram in going]
         return outputs + [Dropped("send_queue_full")] * dropped
 
@@ -163,21 +141,18 @@ class DatagramClient:
         except DecodeError as error:
             return [malformed(error)]
         first = packets[0]
-        if first.type is PacketType.COOKIE and first.message_id == self._hello_id and self._token is None:
-            if not 1 <= len(first.payload) <= MAX_COOKIE or not first.payload.isascii():
-                return [Dropped("malformed_cookie")]
-            return [CookieArrived(first.payload.decode("ascii"))]
-        if first.message_id == self._hello_id and not self._established:
-            if first.type is PacketType.ACK and first.session is not None:
-                self._token = first.session  # the latest: a hello that was refused and repeated gets another
-            elif first.type is PacketType.ERROR:
-                return [Deliver(first.payload)]  # the hello was refused
-        if self._token is None or first.session != self._token:
-            return [Dropped("unknown_session")]
+        match self._greeting.hear(first):
+            case Refused(goodbye):
+                return [Deliver(goodbye)]
+            case CookieArrived() | Dropped() as answer:
+                return [answer]
+            case Accepted() | None:
+                pass
         if self._heard_at is None:
             self._ping_at = now + PING_AFTER
         self._heard_at = now
-        self._established = self._established or first.type is PacketType.DATA
+        if first.type is PacketType.DATA:
+            self._greeting.establish()
         outputs: list[Output] = []
         for packet in packets:
             if self._over:
@@ -212,12 +187,12 @@ class DatagramClient:
     def _time_passed(self, now: Ns) -> list[Output]:
         outputs: list[Output] = [Transmit(datagram) for datagram in self._pacer.due(now)]
         self._collect(self._reassembler.handle(ReassemblyTimer(), now), outputs)
-        if self._heard_at is None or self._token is None:
+        if self._heard_at is None or self._greeting.token is None:
             return outputs
         if now >= self._heard_at + DEAD_AFTER:
             self._over = True
             outputs.append(Failed("dead_peer", f"nothing heard for {format_duration(DEAD_AFTER)}"))
         elif now >= self._ping_at:
             self._ping_at = now + PING_AGAIN
-            outputs.append(Transmit(encode(Packet(PING_PAYLOAD, type=PacketType.PING, session=self._token))))
+            outputs.append(Transmit(encode(Packet(PING_PAYLOAD, type=PacketType.PING, session=self._greeting.token))))
         return outputs

@@ -1,28 +1,21 @@
-"""The server's end of all sessions over one datagram socket. Read `datagram_client` first: it draws the handshake.
-
-Nothing is kept for an address until it has sent a cookie back, and until then it is sent no more than came from it: a
-datagram's source address proves nothing (RFC 9000 §8, RFC 9147 §5.1).
-"""
+"""The server's end of all sessions over one datagram socket, best effort. Read `handshake` first."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
 import msgspec
 
-from netlab.chat.bucket import Bucket
 from netlab.chat.limits import DEAD_AFTER, RESETS
-from netlab.chat.messages import Goodbye, Hello, decode_client_message, encode_json
-from netlab.errors import DecodeError
+from netlab.chat.messages import Goodbye
 from netlab.packets.limits import ReassemblyLimits
-from netlab.packets.packet import SESSION_LEN, Packet, PacketType, decode_all, encode, with_session
+from netlab.packets.packet import Packet, PacketType, with_session
 from netlab.packets.reassembly import Arrived, Reassembler, Whole
 from netlab.packets.reassembly import TimerFired as ReassemblyTimer
-from netlab.protocols.connection import Dropped, TimerFired, malformed
-from netlab.protocols.cookies import CookieJar
-from netlab.protocols.datagram_client import DATAGRAM_LIMITS, MIN_HELLO
+from netlab.protocols.connection import Dropped, TimerFired
+from netlab.protocols.datagram_client import DATAGRAM_LIMITS
+from netlab.protocols.handshake import Door, Flow, FlowOpened, Greeted, Transmit
 from netlab.protocols.pacing import Pacer
 from netlab.protocols.stream import PONG
 from netlab.units import Ns
@@ -49,20 +42,6 @@ class Hangup(msgspec.Struct, frozen=True):
     reason: Goodbye
 
 
-class Transmit(msgspec.Struct, frozen=True):
-    """Send one datagram."""
-
-    address: Hashable
-    data: bytes
-
-
-class FlowOpened(msgspec.Struct, frozen=True):
-    """A hello with a good cookie came; its message follows as `Deliver`."""
-
-    conn: int
-    address: Hashable
-
-
 class Deliver(msgspec.Struct, frozen=True):
     """A whole message has come over a connection."""
 
@@ -79,20 +58,6 @@ class FlowEnded(msgspec.Struct, frozen=True):
 
 Event: TypeAlias = DatagramArrived | Say | Hangup | TimerFired
 Output: TypeAlias = Transmit | FlowOpened | Deliver | FlowEnded | Dropped
-
-
-class _Flow:
-    """What is kept for one client, once its cookie was good."""
-
-    __slots__ = ("address", "conn", "heard_at", "hello_id", "pacer", "token")
-
-    def __init__(self, conn: int, address: Hashable, hello_id: int, token: bytes, now: Ns) -> None:
-        self.conn = conn
-        self.address = address
-        self.hello_id = hello_id
-        self.token = token
-        self.heard_at = now
-        self.pacer = Pacer()
 
 
 class DatagramServer:
@@ -117,27 +82,24 @@ class DatagramServer:
         dead_after: Ns = DEAD_AFTER,
         resets: int = RESETS,
     ) -> None:
-        self.packets_in = 0
-        self._entropy = entropy
-        self._new_conn = new_conn
-        self._max_flows = max_flows
-        self._jar = CookieJar(entropy)
-        self._flows: OrderedDict[bytes, _Flow] = OrderedDict()  # by token; who was heard last stands last
-        self._by_conn: dict[int, _Flow] = {}
-        self._by_hello: dict[tuple[Hashable, int], _Flow] = {}
-        self._pacing: dict[int, _Flow] = {}
+        self._door = Door(entropy=entropy, new_conn=new_conn, max_flows=max_flows, resets=resets)
+        self._pacers: dict[int, Pacer] = {}
+        self._pacing: dict[int, Flow] = {}
         self._reassembler = Reassembler(reassembly)
         self._dead_after = dead_after
-        self._resets_allowed = resets
-        self._resets: Bucket | None = None
+
+    @property
+    def packets_in(self) -> int:
+        """Packets that came, in whole datagrams."""
+        return self._door.packets_in
 
     @property
     def deadline(self) -> Ns | None:
         """When to call `handle(TimerFired(), now)`, absolute ns."""
-        candidates = [flow.pacer.deadline for flow in self._pacing.values()]
+        candidates = [self._pacers[conn].deadline for conn in self._pacing]
         candidates.append(self._reassembler.deadline)
-        if self._flows:
-            candidates.append(next(iter(self._flows.values())).heard_at + self._dead_after)
+        if self._door.flows:
+            candidates.append(next(iter(self._door.flows.values())).heard_at + self._dead_after)
         return min((at for at in candidates if at is not None), default=None)
 
     def handle(self, event: Event, now: Ns) -> list[Output]:
@@ -153,49 +115,42 @@ class DatagramServer:
                 return self._time_passed(now)
 
     def _say(self, conn: int, datagrams: list[bytes], now: Ns) -> list[Output]:
-        flow = self._by_conn.get(conn)
+        flow = self._door.flow(conn)
         if flow is None:
             return []
-        token = flow.token
-        going, dropped = flow.pacer.add([with_session(datagram, token) for datagram in datagrams], now)
-        if flow.pacer.deadline is not None:
+        token, pacer = flow.token, self._pacers[conn]
+        going, dropped = pacer.add([with_session(datagram, token) for datagram in datagrams], now)
+        if pacer.deadline is not None:
             self._pacing[conn] = flow
         outputs: list[Output] = [Transmit(flow.address, datagram) for datagram in going]
         return outputs + [Dropped("send_queue_full")] * dropped
 
     def _hang_up(self, conn: int, reason: Goodbye) -> list[Output]:
-        flow = self._by_conn.get(conn)
+        flow = self._door.flow(conn)
         if flow is None:
             return []
-        self._forget(flow)
-        error = Packet(encode_json(reason), flow.hello_id, type=PacketType.ERROR, session=flow.token)
-        return [Transmit(flow.address, encode(error))]
+        self._clear(conn)
+        return [self._door.hang_up(flow, reason)]
 
     def _datagram_arrived(self, address: Hashable, data: bytes, now: Ns) -> list[Output]:
-        try:
-            packets = decode_all(data)
-        except DecodeError as error:
-            return [malformed(error)]
-        self.packets_in += len(packets)
-        first = packets[0]
-        if first.session is None:
-            if first.type is PacketType.HELLO and first.count == 1:
-                return self._hello(address, first, now)
-            return [Dropped("no_session")]
-        flow = self._flows.get(first.session)
-        if flow is None or flow.address != address:
-            return self._reset(address, first, len(data), now)
-        flow.heard_at = now
-        self._flows.move_to_end(first.session)
+        flow, packets, done = self._door.enter(address, data, now)
         outputs: list[Output] = []
-        for packet in packets:
-            if flow.conn in self._by_conn:
-                self._take(flow, packet, now, outputs)
-            else:
-                outputs.append(Dropped("after_bye"))
+        for output in done:
+            if isinstance(output, Greeted):
+                outputs.append(Deliver(output.conn, output.message))
+                continue
+            outputs.append(output)
+            if isinstance(output, FlowOpened):
+                self._pacers[output.conn] = Pacer()
+        if flow is not None:
+            for packet in packets:
+                if flow.conn in self._pacers:
+                    self._take(flow, packet, now, outputs)
+                else:
+                    outputs.append(Dropped("after_bye"))
         return outputs
 
-    def _take(self, flow: _Flow, packet: Packet, now: Ns, outputs: list[Output]) -> None:
+    def _take(self, flow: Flow, packet: Packet, now: Ns, outputs: list[Output]) -> None:
         match packet.type:
             case PacketType.DATA if packet.count == 1:
                 outputs.append(Deliver(flow.conn, packet.payload))
@@ -214,51 +169,14 @@ class DatagramServer:
             case _:
                 outputs.append(Dropped("unexpected_type"))
 
-    def _hello(self, address: Hashable, packet: Packet, now: Ns) -> list[Output]:
-        flow = self._by_hello.get((address, packet.message_id))
-        if flow is not None:  # our answer was lost, or theirs came twice
-            flow.heard_at = now
-            self._flows.move_to_end(flow.token)
-            return [self._ack(flow), Deliver(flow.conn, packet.payload)]
-        try:
-            hello = decode_client_message(packet.payload)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            return [Dropped("malformed_hello")]
-        if not isinstance(hello, Hello):
-            return [Dropped("malformed_hello")]
-        if not hello.cookie:
-            if len(packet.payload) < MIN_HELLO:  # the answer must not be larger than what asks for it
-                return [Dropped("small_hello")]
-            cookie = self._jar.bake(address, packet.message_id, now).encode("ascii")
-            return [Transmit(address, encode(Packet(cookie, packet.message_id, type=PacketType.COOKIE)))]
-        if not self._jar.good(hello.cookie, address, packet.message_id, now):
-            return [Dropped("bad_cookie")]
-        if len(self._flows) >= self._max_flows:
-            full = encode_json(Goodbye("server_full"))
-            error = encode(Packet(full, packet.message_id, type=PacketType.ERROR))
-            return [Dropped("server_full"), Transmit(address, error)]
-        flow = _Flow(self._new_conn(), address, packet.message_id, self._entropy(SESSION_LEN), now)
-        self._flows[flow.token] = self._by_conn[flow.conn] = self._by_hello[address, packet.message_id] = flow
-        return [FlowOpened(flow.conn, address), self._ack(flow), Deliver(flow.conn, packet.payload)]
+    def _forget(self, flow: Flow) -> None:
+        self._door.forget(flow)
+        self._clear(flow.conn)
 
-    def _ack(self, flow: _Flow) -> Transmit:
-        ack = Packet(b"", flow.hello_id, type=PacketType.ACK, session=flow.token)
-        return Transmit(flow.address, encode(ack))
-
-    def _reset(self, address: Hashable, packet: Packet, size: int, now: Ns) -> list[Output]:
-        """A session we do not know: say so, unless that would make this server useful to an attacker."""
-        self._resets = self._resets or Bucket(self._resets_allowed, self._resets_allowed, now)
-        payload = encode_json(Goodbye("unknown_session"))
-        answer = encode(Packet(payload, packet.message_id, type=PacketType.ERROR, session=packet.session))
-        outputs: list[Output] = [Dropped("unknown_session")]
-        if packet.type is not PacketType.ERROR and len(answer) < size and not self._resets.take(1, now):
-            outputs.append(Transmit(address, answer))
-        return outputs
-
-    def _forget(self, flow: _Flow) -> None:
-        del self._flows[flow.token], self._by_conn[flow.conn], self._by_hello[flow.address, flow.hello_id]
-        self._pacing.pop(flow.conn, None)
-        self._reassembler.forget(flow.conn)
+    def _clear(self, conn: int) -> None:
+        del self._pacers[conn]
+        self._pacing.pop(conn, None)
+        self._reassembler.forget(conn)
 
     def _time_passed(self, now: Ns) -> list[Output]:
         outputs: list[Output] = []
@@ -266,11 +184,12 @@ class DatagramServer:
             assert not isinstance(result, Whole)
             outputs.append(Dropped(result.reason))
         for conn, flow in list(self._pacing.items()):
-            outputs += [Transmit(flow.address, datagram) for datagram in flow.pacer.due(now)]
-            if flow.pacer.deadline is None:
+            pacer = self._pacers[conn]
+            outputs += [Transmit(flow.address, datagram) for datagram in pacer.due(now)]
+            if pacer.deadline is None:
                 del self._pacing[conn]
-        while self._flows:
-            oldest = next(iter(self._flows.values()))
+        while self._door.flows:
+            oldest = next(iter(self._door.flows.values()))
             if oldest.heard_at + self._dead_after > now:
                 break
             self._forget(oldest)

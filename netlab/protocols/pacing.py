@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from netlab.units import MIB, MS, Ns
+from netlab.units import MIB, MS, Ns, S
 
 BURST = 32
 """Datagrams sent at once."""
@@ -58,3 +58,25 @@ class Pacer:
         if self._burst_at is None or now >= self._burst_at + PAUSE:
             self._left, self._burst_at = BURST, now
         return self._left
+
+
+SLACK: Ns = 1 * MS
+"""What a rate may be ahead of itself, ns: timers are no finer than that on most systems."""
+
+
+class Pace:
+    """Sends at a rate instead of in bursts (RFC 9002 §7.7).
+
+    Attributes:
+        next_at: when the next packet may go, absolute ns.
+    """
+
+    __slots__ = ("next_at",)
+
+    def __init__(self) -> None:
+        self.next_at: Ns = 0
+
+    def sent(self, size: int, rate_bit_s: int, now: Ns) -> None:
+        """A packet goes at this rate. Time in which nothing went is made up for by `SLACK` at most, or ten packets."""
+        gap = size * 8 * S // rate_bit_s
+        self.next_at = max(self.next_at, now - max(SLACK, 10 * gap)) + gap

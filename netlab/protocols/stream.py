@@ -72,7 +72,8 @@ class StreamConnection:
         reassembler: where messages in several packets are put together: one for all connections of a server, so that
             its bounds hold for all together. Whoever shares it hands its `Dropped` on as `GivenUp`, and forgets `peer`.
         peer: what this connection is called there.
-        ping_after, dead_after: silence after which a ping is sent, and after which the peer is taken for dead, ns.
+        ping_after, dead_after: silence after which a ping is sent, and after which the peer is taken for dead, ns; None
+            where what carries the stream finds that out itself.
         started_packet: what a packet that has begun may take to its end, ns.
     """
 
@@ -82,8 +83,8 @@ class StreamConnection:
         *,
         reassembler: Reassembler | None = None,
         peer: Hashable = 0,
-        ping_after: Ns = PING_AFTER,
-        dead_after: Ns = DEAD_AFTER,
+        ping_after: Ns | None = PING_AFTER,
+        dead_after: Ns | None = DEAD_AFTER,
         started_packet: Ns = STARTED_PACKET,
     ) -> None:
         self.packets_in = 0
@@ -101,8 +102,10 @@ class StreamConnection:
         """When to call `handle(TimerFired(), now)`, absolute ns."""
         if self._over:
             return None
-        silence = self._heard_at + (self._dead_after if self._pinged else self._ping_after)
-        return silence if self._started_at is None else min(silence, self._started_at + self._started_packet)
+        after = self._dead_after if self._pinged else self._ping_after
+        silence = None if after is None else self._heard_at + after
+        late = None if self._started_at is None else self._started_at + self._started_packet
+        return min((at for at in (silence, late) if at is not None), default=None)
 
     def handle(self, event: Event, now: Ns) -> list[Output]:
         """Take in one event; what is to be done about it comes back. Bytes from a peer never raise."""
@@ -180,10 +183,11 @@ class StreamConnection:
             self._over = True
             missing = f"a packet began and did not end within {format_duration(self._started_packet)}"
             return [Failed("packet_timeout", missing)]
-        if now >= self._heard_at + self._dead_after:
+        silence = now - self._heard_at
+        if self._dead_after is not None and silence >= self._dead_after:
             self._over = True
             return [Failed("dead_peer", f"nothing heard for {format_duration(self._dead_after)}")]
-        if not self._pinged and now >= self._heard_at + self._ping_after:
+        if self._ping_after is not None and not self._pinged and silence >= self._ping_after:
             self._pinged = True
             return [Transmit(PING)]
         return []

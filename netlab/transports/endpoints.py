@@ -8,6 +8,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 from netlab.chat.client import ChatClient
 from netlab.chat.limits import RESUME_WINDOW, ChatLimits
@@ -17,11 +18,19 @@ from netlab.protocols.datagram_client import DATAGRAM_LIMITS
 from netlab.transports.client_shell import Callbacks, Chat, ClientEnd
 from netlab.transports.guarantees import GUARANTEES
 from netlab.transports.hub_shell import HubShell
+from netlab.transports.reliable_udp import ReliableClient, ReliableServer
 from netlab.transports.tcp import TcpClient, TcpServer
 from netlab.transports.udp import UdpClient, UdpServer
 from netlab.transports.url import parse_url
 
-_CLIENT_ENDS: dict[str, Callable[[Callbacks], ClientEnd]] = {"tcp": TcpClient, "tls": TcpClient, "udp": UdpClient}
+_CLIENT_ENDS: dict[str, Callable[[Callbacks], ClientEnd]] = {
+    "tcp": TcpClient,
+    "tls": TcpClient,
+    "udp": UdpClient,
+    "rudp": ReliableClient,
+}
+
+Server: TypeAlias = TcpServer | UdpServer | ReliableServer
 
 
 class CannotListen(NetlabError):
@@ -45,7 +54,7 @@ async def connect(
     """Join a chat server.
 
     Args:
-        url: `tcp://host:port`, `tls://host:port` or `udp://host:port`; without a port, the transport's default.
+        url: `tcp://host:port`, `tls://`, `udp://` or `rudp://host:port`; without a port, the transport's default.
         name: what to be called; unique on the hub. Empty for a client that only asks for `stats`.
         token: what the server asks for, if it does.
         tls: for `tls://`, instead of a context that verifies the server by the system's authorities.
@@ -78,7 +87,7 @@ async def serve(
     token: str = "",
     tls: ssl.SSLContext | None = None,
     reassembly: ReassemblyLimits = DATAGRAM_LIMITS,
-) -> AsyncIterator[TcpServer | UdpServer]:
+) -> AsyncIterator[Server]:
     """Host a chat, or add a transport to a hub.
 
     Args:
@@ -96,8 +105,11 @@ async def serve(
     shell = hub or HubShell(limits=limits, token=token)
     if address.scheme == "tls" and tls is None:
         raise CannotListen("tls:// needs a certificate: pass tls=server_tls(cert, key)")
+    server: Server
     if address.scheme == "udp":
-        server: TcpServer | UdpServer = UdpServer(shell, reassembly)
+        server = UdpServer(shell, reassembly)
+    elif address.scheme == "rudp":
+        server = ReliableServer(shell)
     else:
         server = TcpServer(shell, tls if address.scheme == "tls" else None)
     try:

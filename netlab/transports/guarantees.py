@@ -30,6 +30,7 @@ _TCP = Guarantees(reliable=True, ordered=True, boundaries=True, duplicates=False
 GUARANTEES = {
     "tcp": _TCP,
     "tls": _TCP,
+    "rudp": _TCP,
     "udp": Guarantees(reliable=False, ordered=False, boundaries=True, duplicates=True),
 }
 """By URL scheme."""

@@ -17,6 +17,7 @@ from netlab.packets.endpoint import format_host_port
 from netlab.packets.limits import ReassemblyLimits
 from netlab.protocols import datagram_client as client
 from netlab.protocols import datagram_server as server
+from netlab.protocols import handshake
 from netlab.protocols.connection import (
     DATAGRAM_FRAGMENT,
     Deliver,
@@ -89,11 +90,11 @@ class UdpServer(asyncio.DatagramProtocol):
     def _step(self, event: server.Event) -> None:
         for output in self._machine.handle(event, now_ns(self._loop)):
             match output:
-                case server.Transmit(address, data):
+                case handshake.Transmit(address, data):
                     self._sendto(data, address)
                 case server.Deliver(conn, message):
                     self._shell.received(conn, message)
-                case server.FlowOpened(conn):
+                case handshake.FlowOpened(conn):
                     self.counters["connections"] += 1
                     self._conns.add(conn)
                     self._shell.open(conn, _Flow(self, conn), reliable=False, validated=True)
@@ -282,7 +283,7 @@ class UdpClient:
                         self.socket.transport.sendto(data)
                 case Deliver(message):
                     self._callbacks.received(message)
-                case client.CookieArrived(cookie):
+                case handshake.CookieArrived(cookie):
                     self._callbacks.step(CookieArrived(cookie))
                 case PeerLeft():
                     self._lost("the server said goodbye")

@@ -21,7 +21,8 @@ from netlab.chat import messages as m
 from netlab.chat.client_events import Outcome
 from netlab.chat.limits import ChatLimits
 from netlab.packets.packet import Packet, PacketType, encode
-from netlab.transports.tcp import SEND_BUFFER, TcpServer
+from netlab.transports.byte_stream import SEND_BUFFER
+from netlab.transports.tcp import TcpServer
 from netlab.transports.url import parse_url
 from netlab.units import KIB, MIB, MS
 

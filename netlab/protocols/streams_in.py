@@ -1,0 +1,220 @@
+"""The receiver's half of reliable datagrams: which packets came, and the streams put in order again."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from netlab.packets.segment import FIN, MAX_RANGES, UNORDERED, Segment, widen
+from netlab.protocols.connection import Dropped
+
+KEPT_RANGES = 256
+"""Ranges of packet numbers that are remembered at most; the oldest is forgotten first."""
+
+LONGEST_RANGE = 1 << 20
+"""A range is cut at its old end once it is this long, in packets."""
+
+
+SMALLEST = 64
+"""Bytes that a chunk which waits is taken for at least, so that many tiny ones do not cost more than they hold."""
+
+
+class Deliver(msgspec.Struct, frozen=True, gc=False):
+    """Data of a stream: what follows what came before; or, where it was sent unordered, one message, at its offset."""
+
+    stream: int
+    data: bytes
+    offset: int
+
+
+class Ended(msgspec.Struct, frozen=True, gc=False):
+    """A stream has come to its end, in order."""
+
+    stream: int
+
+
+Output: TypeAlias = Deliver | Ended | Dropped
+
+
+class Arrivals:
+    """Which packet numbers came, as ranges.
+
+    Attributes:
+        ranges: each its first and last number, rising, with gaps between.
+    """
+
+    def __init__(self) -> None:
+        self.ranges: list[list[int]] = []
+
+    @property
+    def largest(self) -> int:
+        """The largest number that came; one must have."""
+        return self.ranges[-1][1]
+
+    def add(self, number: int) -> bool | None:
+        """Note a number: True where it follows the largest, False where something is out of order, None where it came
+        before."""
+        ranges = self.ranges
+        if not ranges:
+            ranges.append([number, number])
+            return True
+        last = ranges[-1]
+        if number == last[1] + 1:
+            last[1] = number
+            return True
+        if number > last[1]:
+            ranges.append([number, number])
+            if len(ranges) > KEPT_RANGES:
+                del ranges[0]
+            return False
+        return self._fill(number)
+
+    def _fill(self, number: int) -> bool | None:
+        ranges = self.ranges
+        at = len(ranges) - 1
+        while at >= 0 and number < ranges[at][0]:
+            at -= 1
+        if at >= 0 and number <= ranges[at][1]:
+            return None
+        joins_below = at >= 0 and ranges[at][1] == number - 1
+        joins_above = ranges[at + 1][0] == number + 1
+        if joins_below and joins_above:
+            ranges[at][1] = ranges.pop(at + 1)[1]
+        elif joins_below:
+            ranges[at][1] = number
+        elif joins_above:
+            ranges[at + 1][0] = number
+        else:
+            ranges.insert(at + 1, [number, number])
+            if len(ranges) > KEPT_RANGES:
+                del ranges[0]
+        return False
+
+    def settle(self, oldest: int) -> None:
+        """Of numbers below `oldest` nothing need be told any more. A range is kept whole, so that the next
+        acknowledgement names it as the last one did: only a very long one is cut."""
+        ranges = self.ranges
+        while len(ranges) > 1 and ranges[0][1] < oldest:
+            del ranges[0]
+        if ranges and ranges[0][1] - ranges[0][0] > LONGEST_RANGE:
+            ranges[0][0] = max(ranges[0][0], min(oldest, ranges[0][1]))
+
+    def newest(self, most: int = MAX_RANGES) -> tuple[int, ...]:
+        """The newest ranges as an acknowledgement names them: 32 bits, the newest first."""
+        if len(self.ranges) == 1:
+            first, last = self.ranges[0]
+            return first & 0xFFFFFFFF, last & 0xFFFFFFFF
+        return tuple([edge & 0xFFFFFFFF for edges in self.ranges[: -most - 1 : -1] for edge in edges])
+
+
+class _Stream:
+    __slots__ = ("end", "highest", "next", "waiting")
+
+    def __init__(self) -> None:
+        self.next = 0  # everything before this offset has come
+        self.highest = 0
+        self.waiting: dict[int, bytes | int] = {}  # what came too early, by offset; its length where it is delivered
+        self.end: int | None = None
+
+
+class StreamsIn:
+    """All streams of one connection.
+
+    Args:
+        buffer: bytes that the peer may send beyond what was consumed: what is kept at most.
+        most_streams: streams at most.
+
+    Attributes:
+        max_data: how much the peer may send in all; it grows with what is consumed.
+        held: bytes that came too early and are kept.
+        ended: streams that have come to their end.
+    """
+
+    def __init__(self, buffer: int, most_streams: int) -> None:
+        self.max_data = buffer
+        self.held = 0
+        self.ended: set[int] = set()
+        self._buffer = buffer
+        self._most_streams = most_streams
+        self._streams: dict[int, _Stream] = {}
+        self._consumed = 0
+        self._highest = 0
+        self._waiting = 0  # chunks
+
+    def consume(self, size: int) -> None:
+        """The application has taken so many bytes of what was delivered."""
+        self._consumed += size
+        self.max_data = self._consumed + self._buffer
+
+    def take(self, segment: Segment, outputs: list[Output]) -> bool:
+        """A segment with data, or with the end of a stream, came. False where it is not kept, so that it must not be
+        acknowledged."""
+        stream = self._streams.get(segment.stream)
+        if stream is None:
+            if len(self._streams) >= self._most_streams:
+                return _refuse("too_many_streams", outputs)
+            stream = self._streams[segment.stream] = _Stream()
+        data, flags = segment.data, segment.flags
+        assert isinstance(data, bytes)
+        offset = widen(segment.offset, stream.next)
+        end = offset + len(data)
+        if stream.end is not None and end > stream.end:
+            return _refuse("beyond_end", outputs)
+        if end > stream.highest:
+            if self._highest + end - stream.highest > self.max_data:
+                return _refuse("beyond_window", outputs)
+            self._highest += end - stream.highest
+            stream.highest = end
+        if flags & FIN:
+            stream.end = end
+        if offset > stream.next:
+            return self._take_early(segment, stream, offset, data, outputs)
+        if offset < stream.next or (not data and not flags & FIN):
+            outputs.append(Dropped("duplicates"))
+            return True
+        if data:
+            stream.next = end
+            outputs.append(Deliver(segment.stream, data, offset))
+            if stream.waiting:
+                self._drain(segment.stream, stream, outputs)
+        self._end(segment.stream, stream, outputs)
+        return True
+
+    def _take_early(self, segment: Segment, stream: _Stream, offset: int, data: bytes, outputs: list[Output]) -> bool:
+        if offset in stream.waiting or not data:
+            if data:
+                outputs.append(Dropped("duplicates"))
+            return True
+        # A peer may cut what it sends so small, or let it overlap so much, that keeping it takes far more than its
+        # window: it is not acknowledged then, and comes again.
+        if self.held + len(data) > self._buffer or self._waiting >= self._buffer // SMALLEST:
+            return _refuse("buffer_full", outputs)
+        self._waiting += 1
+        if segment.flags & UNORDERED:
+            outputs.append(Deliver(segment.stream, data, offset))
+            stream.waiting[offset] = len(data)
+        else:
+            stream.waiting[offset] = data
+            self.held += len(data)
+        return True
+
+    def _drain(self, number: int, stream: _Stream, outputs: list[Output]) -> None:
+        while (waiting := stream.waiting.pop(stream.next, None)) is not None:
+            self._waiting -= 1
+            if isinstance(waiting, int):
+                stream.next += waiting
+                continue
+            self.held -= len(waiting)
+            outputs.append(Deliver(number, waiting, stream.next))
+            stream.next += len(waiting)
+
+    def _end(self, number: int, stream: _Stream, outputs: list[Output]) -> None:
+        if stream.next == stream.end and number not in self.ended:
+            self.ended.add(number)
+            outputs.append(Ended(number))
+
+
+def _refuse(reason: str, outputs: list[Output]) -> bool:
+    outputs.append(Dropped(reason))
+    return False
