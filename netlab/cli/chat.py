@@ -1,4 +1,4 @@
-"""`netlab tcp-chat` and `netlab udp-chat`: join a chat, or host it where nobody does."""
+"""`netlab tcp-chat`, `udp-chat` and `rudp-chat`: join a chat, or host it where nobody does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import click
 import msgspec
@@ -47,11 +47,19 @@ HALVES = ("serve", "join")
 
 OVER_DATAGRAMS = ("udp", "rudp")
 
+Transport: TypeAlias = Literal["tcp", "udp", "rudp"]
+
+PROMISES: dict[Transport, str] = {
+    "tcp": "TCP loses nothing and keeps the order.",
+    "udp": "UDP promises nothing: messages may be lost, doubled or out of order, and it is shown when they are.",
+    "rudp": "What is lost is sent again by a protocol of netlab's own: nothing is lost, and the order is kept.",
+}
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for, as the command line says it."""
 
-    transport: Literal["tcp", "udp"]
+    transport: Transport
     half: Literal["serve", "join"] | None
     name: str | None
     room: str
@@ -115,22 +123,18 @@ class Half(TextType):
         return str(value)
 
 
-def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
+def chat_command(transport: Transport) -> click.Command:
     """The chat over one transport."""
     only_tcp = transport == "tcp"
-    name = transport.upper()
-    promise = (
-        "TCP loses nothing and keeps the order."
-        if only_tcp
-        else "UDP promises nothing: messages may be lost, doubled or out of order, and it is shown when they are."
-    )
+    name = "reliable UDP" if transport == "rudp" else transport.upper()
+    lossy = transport == "udp"
 
     @click.command(
         f"{transport}-chat",
         help=f"""Chat over {name}.
 
         Joins the chat at HOST and PORT; where nobody listens, hosts it and joins it. `serve` only hosts, `join` only
-        joins. {promise}
+        joins. {PROMISES[transport]}
 
         In a terminal, type texts and /commands (/help lists them; Tab completes). Through pipes, every line of input is
         a text or a /command, every event a line of output; at the end of input it waits for the outcome of everything
@@ -143,8 +147,8 @@ def chat_command(transport: Literal["tcp", "udp"]) -> click.Command:
           gap ROOM FROM TO                      missing ROOM FROM TO
           status open|reconnecting|resumed|restarted|ended ...
 
-        Exit status: 0 when all that was sent ended ok{"" if only_tcp else ", or was sent and reported"}; 1 when
-        something failed{" or nobody can say" if only_tcp else ""}, or the chat ended; 2 for a wrong command line; 130
+        Exit status: 0 when all that was sent ended ok{", or was sent and reported" if lossy else ""}; 1 when
+        something failed{"" if lossy else " or nobody can say"}, or the chat ended; 2 for a wrong command line; 130
         after Ctrl-C; 143 after SIGTERM. /quit and Ctrl-D leave with 0.""",
         epilog=f"Example: seq 3 | netlab {transport}-chat join --name counter",
     )
@@ -375,3 +379,4 @@ async def stay(options: Options, chat: Chat, stop: asyncio.Future[int], link: Ch
 
 tcp_chat = chat_command("tcp")
 udp_chat = chat_command("udp")
+rudp_chat = chat_command("rudp")

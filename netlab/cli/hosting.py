@@ -84,7 +84,7 @@ def told(address: Address, error: CannotListen) -> CannotListen:
     """The error of an address that can't be listened on, with what to do about it."""
     if not (error.taken or _is_taken(address)):
         return error
-    command = "udp-chat" if address.scheme == "udp" else "tcp-chat"
+    command = "tcp-chat" if address.scheme == "tls" else f"{address.scheme}-chat"
     return CannotListen(
         f"cannot listen at {address}: the port is taken: choose another (port 0 picks a free one), or join who listens "
         f"there with netlab {command} join",
@@ -94,7 +94,7 @@ def told(address: Address, error: CannotListen) -> CannotListen:
 
 def _is_taken(address: Address) -> bool:
     """Ask the system itself: uvloop does not pass on why a datagram socket can't be bound."""
-    kind = socket.SOCK_DGRAM if address.scheme == "udp" else socket.SOCK_STREAM
+    kind = socket.SOCK_STREAM if address.scheme in ("tcp", "tls") else socket.SOCK_DGRAM
     try:
         found = socket.getaddrinfo(address.host, address.port, type=kind, flags=socket.AI_PASSIVE)
         for family, _, _, _, where in found:

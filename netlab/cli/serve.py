@@ -1,4 +1,4 @@
-"""`netlab serve`: host one chat over TCP and UDP."""
+"""`netlab serve`: host one chat over TCP, UDP and reliable UDP."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from netlab.cli.running import fast_loop, run
 from netlab.transports import BadUrl
 from netlab.transports.url import DEFAULT_HOST, Address, parse_host_port
 
+LAST_PORT = 65_535
+
 
 @click.command(
     "serve",
-    epilog="Sizes are written as 64KiB, durations as 20ms. People on TCP and on UDP meet in the same rooms.",
+    epilog="Sizes are written as 64KiB, durations as 20ms. People on every transport meet in the same rooms.",
 )
 @click.option("--tcp", "tcp", multiple=True, metavar="HOST:PORT", help="Listen for TCP here; may be said again.")
 @click.option("--udp", "udp", multiple=True, metavar="HOST:PORT", help="Listen for UDP here; may be said again.")
+@click.option("--rudp", "rudp", multiple=True, metavar="HOST:PORT", help="Listen for reliable UDP; may be said again.")
 @click.option(
     "--port",
     type=PORT,
     metavar="PORT",
-    help="For every HOST without its own; 0 picks a free one. Else 9000 for TCP and 9001 for UDP.",
+    help="For every HOST without its own; 0 picks a free one. Else 9000 (TCP), 9001 (UDP), 9002 (reliable UDP).",
 )
 @token_option("What clients must present; `auto` makes one and prints it.")
 @click.option("--insecure", is_flag=True, help="Let anybody in who can reach this machine.")
@@ -39,6 +42,7 @@ from netlab.transports.url import DEFAULT_HOST, Address, parse_host_port
 def command(
     tcp: tuple[str, ...],
     udp: tuple[str, ...],
+    rudp: tuple[str, ...],
     port: int | None,
     token: str | None,
     insecure: bool,
@@ -48,13 +52,17 @@ def command(
     as_json: bool,
     **limits: Any,
 ) -> int:
-    """Host one chat over TCP and UDP, until Ctrl-C.
+    """Host one chat over TCP, UDP and reliable UDP, until Ctrl-C.
 
-    Without --tcp and --udp it listens for both on 127.0.0.1, which only this machine reaches. Everybody is told when it
-    ends. Exit status: 130 after Ctrl-C, 0 after SIGTERM, 1 where it could not listen.
+    Without --tcp, --udp and --rudp it listens for all of them on 127.0.0.1, which only this machine reaches; a --port
+    is TCP's and UDP's then, and reliable UDP has the next one. Everybody is told when it ends. Exit status: 130 after
+    Ctrl-C, 0 after SIGTERM, 1 where it could not listen.
     """
-    listen = [_address("tcp", text, port) for text in tcp] + [_address("udp", text, port) for text in udp]
-    listen = listen or [_address("tcp", DEFAULT_HOST, port), _address("udp", DEFAULT_HOST, port)]
+    asked = {"tcp": tcp, "udp": udp, "rudp": rudp}
+    listen = [_address(scheme, text, port) for scheme, texts in asked.items() for text in texts]
+    if not listen:
+        after = port + 1 if port and port < LAST_PORT else port
+        listen = [_address(scheme, DEFAULT_HOST, after if scheme == "rudp" else port) for scheme in asked]
     tls = tls_for_server(tls_cert, tls_key)
     if tls is not None:
         listen = [msgspec.structs.replace(at, scheme="tls") if at.scheme == "tcp" else at for at in listen]

@@ -18,8 +18,7 @@ import msgspec
 from netlab.chat.messages import Message
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.transports import CannotListen, Chat, HubShell, connect, serve
-from netlab.transports.tcp import TcpServer
-from netlab.transports.udp import UdpServer
+from netlab.transports.endpoints import Server
 
 PEOPLE = ("ann", "bob", "cem")
 GREETING = "Hello! Can everybody hear me?"
@@ -92,7 +91,7 @@ async def play(scheme: str) -> Played:
     return Played(scheme, server.url, lines, counters["bytes_in"], counters["bytes_out"])
 
 
-async def _serve(stack: AsyncExitStack, scheme: str, hub: HubShell) -> TcpServer | UdpServer:
+async def _serve(stack: AsyncExitStack, scheme: str, hub: HubShell) -> Server:
     try:
         return await stack.enter_async_context(serve(f"{scheme}://127.0.0.1:{DEFAULT_PORTS[scheme]}", hub=hub))
     except CannotListen:

@@ -5,18 +5,21 @@ r"""rudp's own header: what makes datagrams reliable. It stands in the payload o
     +---------------------------------------------------------------+
     |                         packet number                         |
     +-------------------------------+-------------------------------+
-    |            settled            |            stream             |
+    |            settled            |             stream            |
     +---------------+---------------+-------------------------------+
-    |     flags     |  ack ranges   |           ack delay           |
+    |     flags     |   ack ranges  |           ack delay           |
     +---------------+---------------+-------------------------------+
     |                         stream offset                         |
     +---------------------------------------------------------------+
-    |                           max data                            |
+    |                            max data                           |
     +---------------------------------------------------------------+
-    |       first acknowledged      \  as many times as ack ranges  |
-    |        last acknowledged      /  says, the newest first       |
+    |                       first acknowledged                      |
+    +---------------------------------------------------------------+
+    |                       last acknowledged                       |
     +---------------------------------------------------------------+
     |                             data                              |
+
+The acknowledged range stands there as many times as `ack ranges` says, the newest first.
 
 Two numbers do what TCP's one sequence number does. The *packet number* belongs to the datagram: it is never used twice,
 so an acknowledgement says which transmission arrived and every round-trip sample is sound (RFC 9002 §3). The *stream
@@ -32,10 +35,7 @@ import struct
 import msgspec
 
 from netlab.errors import DecodeError, LocalProtocolError
-
-HEADER_LEN = 20
-RANGE_LEN = 8
-"""Bytes of one acknowledged range: its first and its last packet number."""
+from netlab.packets.header import Header, HeaderField, Shown
 
 MAX_RANGES = 32
 """Ranges that one segment acknowledges at most; where there are more, the newest."""
@@ -45,8 +45,6 @@ ACK_DELAY_UNIT = 8_000
 
 MOST_SETTLED = 0xFFFF
 
-_RULE = "rudp header"
-_FIELDS = struct.Struct("!IHHBBHII")
 _RANGES = [struct.Struct(f"!{2 * count}I") for count in range(MAX_RANGES + 1)]
 _HALF = 1 << 31
 _WRAP = 1 << 32
@@ -66,6 +64,74 @@ class Flag(enum.IntFlag):
 
 
 ELICITS, FIN, UNORDERED, PROMPT = 1, 2, 4, 8  # as plain numbers: enum's arithmetic is slow where every datagram passes
+
+HEADER = Header(
+    "rudp",
+    "rudp segment",
+    HeaderField(
+        key="number",
+        name="packet number",
+        bits=32,
+        shown=Shown.DECIMAL,
+        means="of this datagram: never used twice; without flag ELICITS it says nothing",
+    ),
+    HeaderField(
+        key="settled",
+        name="settled",
+        bits=16,
+        shown=Shown.DECIMAL,
+        unit="packets",
+        means="how far below this number the oldest lies that the sender waits for",
+    ),
+    HeaderField(key="stream", name="stream", bits=16, shown=Shown.DECIMAL, means="which stream the data belongs to"),
+    HeaderField(
+        key="flags",
+        name="flags",
+        bits=8,
+        shown=Shown.FLAGS,
+        means="what is special",
+        names={flag.value: flag.name or "" for flag in Flag},
+    ),
+    HeaderField(
+        key="ack_ranges", name="ack ranges", bits=8, shown=Shown.DECIMAL, means="how many ranges are acknowledged below"
+    ),
+    HeaderField(
+        key="ack_delay",
+        name="ack delay",
+        bits=16,
+        shown=Shown.DECIMAL,
+        unit="x 8 us",
+        means="how long the largest number acknowledged has waited for it",
+    ),
+    HeaderField(
+        key="offset", name="stream offset", bits=32, shown=Shown.DECIMAL, means="of the data in its stream, bytes"
+    ),
+    HeaderField(
+        key="max_data",
+        name="max data",
+        bits=32,
+        shown=Shown.DECIMAL,
+        means="how many bytes of all streams the peer may send in all",
+    ),
+)
+"""The header, field by field. What is known of it elsewhere (scapy, Wireshark, `netlab layers`) is made from this."""
+
+RANGE = Header(
+    "rudp",
+    "acknowledged range",
+    HeaderField(
+        key="first", name="first acknowledged", bits=32, shown=Shown.DECIMAL, means="the range's first packet number"
+    ),
+    HeaderField(
+        key="last", name="last acknowledged", bits=32, shown=Shown.DECIMAL, means="the range's last packet number"
+    ),
+)
+"""What follows the header as many times as `ack ranges` says, the newest range first; then the data."""
+
+HEADER_LEN = HEADER.len
+RANGE_LEN = RANGE.len
+_RULE = "rudp header"
+_FIELDS = struct.Struct(HEADER.layout())
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -128,21 +194,23 @@ def decode(payload: bytes) -> Segment:
         DecodeError: truncated, unknown flags, too many ranges, or one that ends before it begins.
     """
     if len(payload) < HEADER_LEN:
-        raise _wrong("header", len(payload), f"{len(payload)} B where a header takes {HEADER_LEN} B")
+        message = f"{len(payload)} B where a header takes {HEADER_LEN} B"
+        raise DecodeError(message, rule=_RULE, field="header", offset=len(payload))
     number, settled, stream, flags, count, delay, offset, max_data = _FIELDS.unpack_from(payload)
     if flags > 15:
-        raise _wrong("flags", 8, f"flags {flags:#04x} has bits that are not known")
+        raise _wrong("flags", f"flags {flags:#04x} has bits that are not known")
     if not count:
         return Segment(number, settled, stream, flags, offset, max_data, delay, (), payload[HEADER_LEN:])
     end = HEADER_LEN + RANGE_LEN * count
     if count > MAX_RANGES or end > len(payload):
-        raise _wrong("ack ranges", 9, f"{count} ranges, {(len(payload) - HEADER_LEN) // RANGE_LEN} would fit")
+        raise _wrong("ack_ranges", f"{count} ranges, {(len(payload) - HEADER_LEN) // RANGE_LEN} would fit")
     ranges: tuple[int, ...] = _RANGES[count].unpack_from(payload, HEADER_LEN)
     above = ranges[1] + 2
     for at in range(0, 2 * count, 2):  # each ends not before it begins, and below the one before it, with a gap between
         first, last = ranges[at], ranges[at + 1]
         if (last - first) % _WRAP >= _HALF or (above - 2 - last) % _WRAP >= _HALF:
-            raise _wrong("ranges", HEADER_LEN + 4 * at, f"range {first} to {last} is not below {above}")
+            message = f"range {first} to {last} is not below {above}"
+            raise DecodeError(message, rule=_RULE, field="first acknowledged", offset=HEADER_LEN + 4 * at)
         above = first
     return Segment(number, settled, stream, flags, offset, max_data, delay, ranges, payload[end:])
 
@@ -156,8 +224,8 @@ def widen(low: int, near: int) -> int:
     return near + ((low - near + _HALF) & (_WRAP - 1)) - _HALF
 
 
-def _wrong(field: str, offset: int, message: str) -> DecodeError:
-    return DecodeError(message, rule=_RULE, field=field, offset=offset)
+def _wrong(key: str, message: str) -> DecodeError:
+    return DecodeError(message, rule=_RULE, field=HEADER.field(key).name, offset=HEADER.byte(key))
 
 
-assert _FIELDS.size == HEADER_LEN
+assert (HEADER_LEN, RANGE_LEN) == (20, 8)

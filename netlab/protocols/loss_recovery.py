@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 
 import msgspec
 
@@ -45,9 +46,10 @@ class Chunk:
         stream, offset, flags, data: as in a segment.
         position: bytes of all streams that were given to be sent before it.
         acked: the peer has it.
+        copies: transmissions of it that are on their way.
     """
 
-    __slots__ = ("acked", "data", "flags", "offset", "position", "stream")
+    __slots__ = ("acked", "copies", "data", "flags", "offset", "position", "stream")
 
     def __init__(self, stream: int, offset: int, flags: int, data: bytes | memoryview, position: int) -> None:
         self.stream = stream
@@ -56,6 +58,11 @@ class Chunk:
         self.data = data
         self.position = position
         self.acked = False
+        self.copies = 0
+
+    def __lt__(self, other: Chunk) -> bool:
+        """What was given first is sent again first."""
+        return self.position < other.position
 
 
 class Sent:
@@ -94,9 +101,9 @@ class LossRecovery:
         next_number: of the next packet.
         flight_size: bytes on their way, of data.
         outstanding: what is on its way, by number.
-        lost: chunks to be sent again.
         unacked, chunks: bytes of data sent and not acknowledged, each byte once; and in how many chunks.
         retransmissions, spurious: packets sent again; those that were taken for lost and came.
+        may_exceed: one packet may go although the window is full: the first that repairs a loss.
         waiting_since: since when nothing was acknowledged although something is on its way, ns; None: nothing is.
     """
 
@@ -109,12 +116,14 @@ class LossRecovery:
         self.unacked = 0
         self.chunks = 0
         self.outstanding: dict[int, Sent] = {}
-        self.lost: deque[Chunk] = deque()
+        self.may_exceed = False
         self.retransmissions = 0
         self.spurious = 0
         self.waiting_since: Ns | None = None
         self.timeouts = 0
         self.recovering = False
+        self._unacked: deque[Chunk] = deque()  # in the order they were given; those acknowledged go from the front
+        self._lost: list[Chunk] = []  # a heap of what is to be sent again
         self._taken_for_lost: dict[int, Sent] = {}
         self._episode: set[int] = set()  # what was taken for lost since the last recovery began
         self._recovery_until = number  # a packet of this number or later ends it
@@ -152,16 +161,21 @@ class LossRecovery:
             self._idle_since = None
         if self.waiting_since is None:
             self.waiting_since = now
-        stamp = self.rate.on_sent(self.flight_size, now)
+        stamp = self.rate.on_sent(size, self.flight_size, now)
         self.control.on_sent(size, self.flight_size, now)
         self.outstanding[number] = Sent(chunk, size, now, stamp)
         self.flight_size += size
         self._timer_from = now
+        if chunk is None:
+            return number
+        chunk.copies += 1
         if again:
             self.retransmissions += 1
-        elif chunk is not None:
+            self.may_exceed = False
+        else:
             self.unacked += size
             self.chunks += 1
+            self._unacked.append(chunk)
         return number
 
     def acknowledged(self, ranges: Sequence[int], delay: Ns, now: Ns, *, cwnd_limited: bool) -> Learned:
@@ -186,7 +200,9 @@ class LossRecovery:
                 if number == largest:
                     newest = sent
                 self.rate.on_delivered(sent.size, sent.stamp, now)
-                self._arrived(sent.chunk)
+                if sent.chunk is not None:
+                    sent.chunk.copies -= 1
+                    self._arrived(sent.chunk)
         if largest > self._largest_acked:
             self._largest_acked = largest
         if not learned.new:
@@ -225,8 +241,8 @@ class LossRecovery:
         self._settle(now)
         return learned
 
-    def _arrived(self, chunk: Chunk | None) -> None:
-        if chunk is not None and not chunk.acked:
+    def _arrived(self, chunk: Chunk) -> None:
+        if not chunk.acked:
             chunk.acked = True
             self.unacked -= len(chunk.data)
             self.chunks -= 1
@@ -234,7 +250,8 @@ class LossRecovery:
     def _came_late(self, number: int, largest: int, learned: Learned) -> None:
         """What was taken for lost has arrived: be more patient from now on."""
         sent = self._taken_for_lost.pop(number)
-        self._arrived(sent.chunk)
+        if sent.chunk is not None:
+            self._arrived(sent.chunk)
         self.spurious += 1
         self._packet_threshold = min(max(self._packet_threshold, largest - number + 1), MOST_REORDERED)
         self._time_threshold = min(self._time_threshold + 1, MOST_TIME_THRESHOLD)
@@ -275,6 +292,9 @@ class LossRecovery:
             self._begin_recovery()
             self.recovering = True
             self.control.on_loss(flight_size, now)
+            # "If the congestion window is reduced immediately, a single packet can be sent prior to reduction"
+            # (RFC 9002 §7.3.2): TCP's fast retransmit
+            self.may_exceed = True
         before = self.flight_size
         for number in lost:
             self._give_up(number)
@@ -290,13 +310,19 @@ class LossRecovery:
         """A packet is taken for lost: what it carried is sent again, unless it has arrived otherwise."""
         sent = self.outstanding.pop(number)
         self.flight_size -= sent.size
+        self.rate.on_lost(sent.size)
         self._taken_for_lost[number] = sent
         self._episode.add(number)
-        if sent.chunk is not None and not sent.chunk.acked:
-            self.lost.append(sent.chunk)
+        chunk = sent.chunk
+        if chunk is not None:
+            chunk.copies -= 1
+            if not chunk.acked and not chunk.copies:
+                heappush(self._lost, chunk)
 
     def _settle(self, now: Ns) -> None:
         """Forget what is too old to arrive, and note whether anything is left to wait for."""
+        while self._unacked and self._unacked[0].acked:
+            self._unacked.popleft()
         too_old = now - 2 * self.trips.rto
         while self._taken_for_lost:
             number, sent = next(iter(self._taken_for_lost.items()))
@@ -309,16 +335,21 @@ class LossRecovery:
             self._idle_since = now
 
     def to_send_again(self) -> Chunk | None:
-        """The first chunk that was lost and has not arrived otherwise."""
-        while self.lost:
-            if not self.lost[0].acked:
-                return self.lost[0]
-            self.lost.popleft()
+        """The first chunk that was lost and has not arrived otherwise. It is named until it is sent."""
+        while self._lost:
+            if not self._lost[0].acked and not self._lost[0].copies:
+                return self._lost[0]
+            heappop(self._lost)
         return None
 
+    @property
+    def oldest_chunk(self) -> Chunk | None:
+        """The first chunk that is not acknowledged, lost or on its way."""
+        return next(self.unacknowledged(), None)
+
     def unacknowledged(self) -> Iterator[Chunk]:
-        """The chunks that are on their way and not acknowledged, the oldest first."""
-        return (sent.chunk for sent in self.outstanding.values() if sent.chunk is not None and not sent.chunk.acked)
+        """The chunks that are not acknowledged, lost or on their way, in the order they were given."""
+        return (chunk for chunk in self._unacked if not chunk.acked)
 
     def time_passed(self, now: Ns) -> Learned:
         """A packet is lost by time, or nothing was heard for too long: `probe` then asks for one to be sent whatever

@@ -30,7 +30,7 @@ from netlab.protocols.streams_in import Arrivals, Deliver, Ended, StreamsIn
 from netlab.protocols.streams_in import Output as Incoming
 from netlab.protocols.streams_out import CHUNK, StreamsOut
 from netlab.protocols.trace import Decision, Trace
-from netlab.units import KIB, MS, Ns, format_duration
+from netlab.units import KIB, MS, US, Ns, format_duration
 
 BUFFER = 256 * KIB
 """What the peer may send beyond what was consumed, bytes: so much is kept of what comes too early."""
@@ -183,6 +183,20 @@ class ReliableConnection:
         return self.streams.queued
 
     @property
+    def figures(self) -> dict[str, int]:
+        """What the sender knows of its path: sizes in bytes, times in microseconds (0: not yet known)."""
+        recovery, trips = self.recovery, self.trips
+        return {
+            "cwnd": self._control.cwnd,
+            "flight_size": recovery.flight_size,
+            "retransmissions": recovery.retransmissions,
+            "rto_us": trips.rto // US,
+            "srtt_us": (trips.srtt or 0) // US,
+            "segments_in": self.segments_in,
+            "segments_out": self.segments_out,
+        }
+
+    @property
     def phase(self) -> str:
         """Of the connection, for traces."""
         return "closed" if self._over else "closing" if self._closing else "open"
@@ -312,7 +326,7 @@ class ReliableConnection:
     # What goes
 
     def _send(self, now: Ns, outputs: list[Output]) -> None:
-        if self.recovery.lost or self.streams:
+        if self.streams or self.recovery.to_send_again() is not None:
             self._send_data(now, outputs)
         if self._ack_now:
             self._acknowledge(now, outputs)
@@ -332,7 +346,8 @@ class ReliableConnection:
                 recovery.rate.on_app_limited(recovery.flight_size)
                 return
             size = len(chunk.data) if chunk is not None else min(streams.queued, CHUNK)
-            if recovery.flight_size and recovery.flight_size + size > control.cwnd:
+            fits = recovery.flight_size + size <= control.cwnd or not recovery.flight_size
+            if not fits and not (again and recovery.may_exceed):
                 return
             if now < self._pace.next_at:
                 self._pace_at = self._pace.next_at
@@ -343,8 +358,6 @@ class ReliableConnection:
                     self._cwnd_limited = False
                     self._wait_for_window(now)
                     return
-            else:
-                recovery.lost.popleft()
             self._send_chunk(chunk, now, outputs, again=again)
 
     def _wait_for_window(self, now: Ns) -> None:
@@ -440,9 +453,6 @@ class ReliableConnection:
         datagram" (RFC 9002 §6.2.4)."""
         recovery = self.recovery
         chunks = list(islice(recovery.unacknowledged(), 2))
-        while len(chunks) < 2 and (chunk := recovery.to_send_again()) is not None:
-            chunks.append(recovery.lost.popleft())
-            assert chunks[-1] is chunk
         for chunk in chunks:
             self._send_chunk(chunk, now, outputs, again=True)
         if not chunks:
@@ -456,7 +466,7 @@ class ReliableConnection:
     def _told(self, what: str) -> str:
         """What happened, with what the peer may not have."""
         recovery = self.recovery
-        oldest = next(iter(recovery.unacknowledged()), None) or recovery.to_send_again()
+        oldest = recovery.oldest_chunk
         if oldest is None:
             return what if not self.streams.queued else f"{what}: {self.streams.queued} B were not sent"
         behind = f", {self.streams.queued} B wait behind them" if self.streams.queued else ""
@@ -482,7 +492,7 @@ class ReliableConnection:
         if self._trace is None:
             return
         recovery, trips, control, given = self.recovery, self.trips, self._control, self.streams.given
-        oldest = next(iter(recovery.unacknowledged()), None) or recovery.to_send_again()
+        oldest = recovery.oldest_chunk
         self._trace(
             Decision(
                 at=now,

@@ -324,6 +324,11 @@ class StreamClient(asyncio.Protocol):
             self._callbacks.counters["packets_out"] += len(outbox)
             self._transport.write(b"".join(outbox))
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """What the transport has found out about its path, where it tells."""
+        return {}
+
     def hang_up(self, *, said: bool) -> None:
         """Close: with a goodbye, after what is on its way in both directions; or at once."""
         if self._over:

@@ -72,6 +72,10 @@ class ClientEnd(Protocol):
     def hang_up(self, *, said: bool) -> None:
         """Close."""
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """What the transport's own sender has found out about its path; empty where it has none."""
+
 
 class Chat:
     """A chat as `connect` gives it: emit events to rooms, and hear those of others.
@@ -144,6 +148,12 @@ class Chat:
     def missing(self) -> int:
         """Events that others in these rooms had and this client did not (yet)."""
         return self._machine.missing
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """What the transport's own sender has found out about its path, such as `srtt_us` and `cwnd`; empty over tcp,
+        where the kernel does, and over udp, where nobody does."""
+        return {} if self._end is None else self._end.end.figures
 
     # Events both ways
 

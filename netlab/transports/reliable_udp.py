@@ -35,6 +35,8 @@ from netlab.transports.udp import SEND_BUFFER_MOST, ask_for_receive_buffer, kern
 from netlab.transports.url import Address
 from netlab.units import Ns
 
+DEFAULT_CONTROL = "cubic"
+
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
@@ -49,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         trace: takes every decision of this end's sender.
     """
 
-    control: str | Callable[[int], CongestionControl] = "reno"
+    control: str | Callable[[int], CongestionControl] = DEFAULT_CONTROL
     buffer: int = BUFFER
     give_up: Ns = GIVE_UP
     keep_alive: Ns = PING_AFTER
@@ -344,3 +346,7 @@ class ReliableClient(StreamClient):
             await connect_stream(self, address, entropy=callbacks.entropy, counters=callbacks.counters)
         except Refused as refused:
             callbacks.received(encode_json(Goodbye(refused.code, refused.detail)))
+
+    @property
+    def figures(self) -> dict[str, int]:
+        return self._made.machine.figures if isinstance(self._made, ReliableTransport) else {}

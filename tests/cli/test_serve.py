@@ -16,7 +16,7 @@ from netlab.packets.limits import ReassemblyLimits
 
 def test_json_is_one_line_when_ready(server):
     assert list(server.told) == ["listening"]
-    assert [url.rsplit(":", 1)[0] for url in server.urls] == ["tcp://127.0.0.1", "udp://127.0.0.1"]
+    assert [url.rsplit(":", 1)[0] for url in server.urls] == ["tcp://127.0.0.1", "udp://127.0.0.1", "rudp://127.0.0.1"]
     server.process.send_signal(signal.SIGTERM)
     out, err = server.process.communicate()
     assert (server.process.returncode, out, err) == (0, b"", b"")
@@ -118,7 +118,7 @@ def test_stats_count_what_happened(server, netlab):
         assert counters["rooms"] == 0
         assert counters["hub"]["no_such_name"] == 1
         assert set(counters["transports"]) == set(server.urls)
-        tcp, udp = (counters["transports"][url] for url in server.urls)
+        tcp, udp, _ = (counters["transports"][url] for url in server.urls)
         assert tcp["malformed"] == 1
         assert tcp["packets_in"] > 0
         assert tcp["packets_out"] > 0

@@ -92,9 +92,9 @@ def test_a_packet_written_out() -> None:
     assert decode(data) == Packet(b"hi", 7)
 
 
-@pytest.mark.parametrize(("packet_type", "number"), [*zip(PacketType, range(8), strict=True)])
+@pytest.mark.parametrize(("packet_type", "number"), [*zip(PacketType, range(9), strict=True)])
 def test_types_have_their_numbers(packet_type: PacketType, number: int) -> None:
-    names = ["data", "hello", "cookie", "ack", "ping", "pong", "bye", "error"]
+    names = ["data", "hello", "cookie", "ack", "ping", "pong", "bye", "error", "segment"]
     assert packet_type.name.lower() == names[number]
     assert encode(Packet(type=packet_type))[2] == 0x10 | number
 
@@ -139,7 +139,7 @@ def test_a_packet_that_does_not_fit_is_the_callers_mistake(packet: Packet) -> No
         (by_hand(magic=b"NM"), "magic", 0),
         (by_hand(kind=0x20), "version", 2),
         (by_hand(kind=0x00), "version", 2),
-        (by_hand(kind=0x18), "type", 2),
+        (by_hand(kind=0x19), "type", 2),
         (by_hand(kind=0x1F), "type", 2),
         (by_hand(flags=0x02), "flags", 3),
         (by_hand(b"12345678", flags=0x81), "flags", 3),

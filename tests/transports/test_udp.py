@@ -126,7 +126,7 @@ async def test_who_is_forgotten_by_the_server_reconnects() -> None:
         ann = netlab.connect(at.url, name="ann")
         chat = await ann.__aenter__()
         await chat.join("tea")
-        at._machine._forget(next(iter(at._machine._by_conn.values())))  # type: ignore[union-attr]
+        at._machine._forget(next(iter(at._machine._door.flows.values())))  # type: ignore[union-attr]
         at._shell.closed(1, said=False)  # type: ignore[union-attr]
         outcome = await chat.emit("say", "x" * 200, to="tea")
         assert outcome.status == "unknown"

@@ -152,7 +152,7 @@ class Conversation:
                     self._show(self.form.rooms(number, rooms, self.chat.rooms))
                 case "/stats", _:
                     server = await self.chat.stats()
-                    client = {**self.chat.counters, "missing": self.chat.missing}
+                    client = {**self.chat.counters, **self.chat.figures, "missing": self.chat.missing}
                     self._show(self.form.stats(number, server, client, self.link.data() if self.link else None))
                 case "/link", _:
                     self._change_link(words)
