@@ -46,12 +46,31 @@ _CHECKSUM_AT = 6  # of the two bytes in the UDP header
 
 _Address: TypeAlias = Any
 """As the socket module has it, which differs from family to family."""
-_Packet: TypeAlias = tuple[_Address, bytes]
-"""A client's address, and what it says or is told."""
 
 
 class CannotProxy(NetlabError):
     """An address cannot be listened on, or is not known."""
+
+
+class _Door:
+    """Where clients of one server come in."""
+
+    def __init__(self, listen: tuple[str, int], to: tuple[str, int]) -> None:
+        family, where = _resolve(listen)
+        self.family, self.to = _resolve(to, prefer=family)
+        self.headers = udp.HEADER_LEN + (ipv4.HEADER_LEN if family == socket.AF_INET else ipv6.HEADER_LEN)
+        self.listener = _socket(family)
+        try:
+            self.listener.bind(where)
+        except OSError as error:
+            self.listener.close()
+            raise CannotProxy(f"{listen[0]} port {listen[1]}: {error.strerror or error}") from None
+        self.address: tuple[str, int] = self.listener.getsockname()[:2]
+
+
+_Client: TypeAlias = tuple[_Door, _Address]
+_Packet: TypeAlias = tuple[_Client, bytes]
+"""A client, and what it says or is told."""
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -98,30 +117,22 @@ class UdpProxy:
         Raises:
             CannotProxy: an address is taken, not this machine's, or not known.
         """
-        family, where = _resolve(listen)
-        self._family, self._to = _resolve(to, prefer=family)
-        self._headers = udp.HEADER_LEN
-        self._headers += ipv4.HEADER_LEN if family == socket.AF_INET else ipv6.HEADER_LEN
-        self._listener = _socket(family)
-        try:
-            self._listener.bind(where)
-        except OSError as error:
-            self._listener.close()
-            raise CannotProxy(f"{listen[0]} port {listen[1]}: {error.strerror or error}") from None
-        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        door = _Door(listen, to)
+        self._doors = [door]
+        self.address = door.address
         began = time.monotonic_ns()
         self._links: dict[str, Link[_Packet]] = {
             TO_SERVER: Link(to_server, stream, name=TO_SERVER, began=began),
             TO_CLIENT: Link(to_server if to_client is None else to_client, stream, name=TO_CLIENT, began=began),
         }
-        self._outside: OrderedDict[_Address, socket.socket] = OrderedDict()  # by client, the longest idle first
+        self._outside: OrderedDict[_Client, socket.socket] = OrderedDict()  # the longest idle first
         self._clients = self._checksum = self._refused = self._unsent = 0
         self._lock = threading.Lock()
         self._closing = False
         self._selector = PreciseSelector()
         self._wake_read, self._wake_write = socket.socketpair()
         self._selector.add(self._wake_read, self._woken)
-        self._selector.add(self._listener, self._from_clients)
+        self._selector.add(door.listener, lambda: self._from_clients(door))
         self._thread = threading.Thread(target=self._run, name="netlab proxy", daemon=True)
         self._thread.start()
 
@@ -132,6 +143,19 @@ class UdpProxy:
             for direction in directions or self._links:
                 self._carry_out(direction, self._links[direction].handle(Configure(config), now))
         self._wake()
+
+    def also(self, listen: tuple[str, int], to: tuple[str, int]) -> tuple[str, int]:
+        """Listen here too, for clients of another server, across the same link. Where it listens comes back.
+
+        Raises:
+            CannotProxy: an address is taken, not this machine's, or not known.
+        """
+        door = _Door(listen, to)
+        with self._lock:
+            self._doors.append(door)
+            self._selector.add(door.listener, lambda: self._from_clients(door))
+        self._wake()
+        return door.address
 
     @property
     def configs(self) -> dict[str, LinkConfig]:
@@ -181,7 +205,8 @@ class UdpProxy:
                     self._fire(time.monotonic_ns())
         finally:
             self._selector.close()
-            for own in (self._listener, self._wake_read, self._wake_write, *self._outside.values()):
+            listeners = [door.listener for door in self._doors]
+            for own in (*listeners, self._wake_read, self._wake_write, *self._outside.values()):
                 own.close()
 
     def _wake(self) -> None:
@@ -199,15 +224,15 @@ class UdpProxy:
             if link.deadline is not None and link.deadline <= now:
                 self._carry_out(direction, link.handle(TimerFired(), now))
 
-    def _from_clients(self) -> None:
+    def _from_clients(self, door: _Door) -> None:
         for _ in range(BATCH):
             try:
-                data, client = self._listener.recvfrom(_MAX_DATAGRAM)
+                data, address = door.listener.recvfrom(_MAX_DATAGRAM)
             except OSError:  # nothing more, or an ICMP error of an earlier datagram
                 return
-            self._arrived(TO_SERVER, client, data)
+            self._arrived(TO_SERVER, (door, address), data)
 
-    def _from_server(self, client: _Address, own: socket.socket) -> None:
+    def _from_server(self, client: _Client, own: socket.socket) -> None:
         for _ in range(BATCH):
             try:
                 data = own.recv(_MAX_DATAGRAM)
@@ -218,8 +243,8 @@ class UdpProxy:
                 return
             self._arrived(TO_CLIENT, client, data)
 
-    def _arrived(self, direction: str, client: _Address, data: bytes) -> None:
-        arrived = Arrived((client, data), len(data) + self._headers)
+    def _arrived(self, direction: str, client: _Client, data: bytes) -> None:
+        arrived = Arrived((client, data), len(data) + client[0].headers)
         self._carry_out(direction, self._links[direction].handle(arrived, time.monotonic_ns()))
 
     def _carry_out(self, direction: str, outputs: list[Output[_Packet]]) -> None:
@@ -227,27 +252,18 @@ class UdpProxy:
             if isinstance(output, Delivered):
                 client, data = output.packet
                 if output.corruption is not None:
-                    damaged = self._damaged(data, output.corruption)
+                    damaged = _damaged(data, output.corruption, client[0].headers)
                     if damaged is None:
                         self._checksum += 1
                         continue
                     data = damaged
                 self._hand_over(direction, client, data)
 
-    def _damaged(self, data: bytes, corruption: Corruption) -> bytes | None:
-        """What a receiver's checksums let through of a damaged datagram, which crosses real headers only in theory."""
-        if not corruption.fix_udp_checksum:
-            return None  # IP's or UDP's: no damage of one bit or byte escapes the sum of RFC 1071
-        at = corruption.at - self._headers
-        if at >= 0:
-            return msgspec.structs.replace(corruption, at=at).apply(data)
-        mended = (_CHECKSUM_AT - udp.HEADER_LEN, _CHECKSUM_AT - udp.HEADER_LEN + 1)
-        return data if at in mended else None  # another port, length or address: it reaches nobody
-
-    def _hand_over(self, direction: str, client: _Address, data: bytes) -> None:
+    def _hand_over(self, direction: str, client: _Client, data: bytes) -> None:
         try:
             if direction == TO_CLIENT:
-                self._listener.sendto(data, client)
+                door, address = client
+                door.listener.sendto(data, address)
             else:
                 self._outside_of(client).send(data)
         except ConnectionRefusedError:
@@ -257,16 +273,16 @@ class UdpProxy:
         except OSError:
             self._unsent += 1
 
-    def _outside_of(self, client: _Address) -> socket.socket:
+    def _outside_of(self, client: _Client) -> socket.socket:
         own = self._outside.get(client)
         if own is None:
             if len(self._outside) >= MOST_CLIENTS:
                 _, longest_idle = self._outside.popitem(last=False)
                 self._selector.remove(longest_idle)
                 longest_idle.close()
-            own = _socket(self._family)
+            own = _socket(client[0].family)
             try:
-                own.connect(self._to)
+                own.connect(client[0].to)
             except OSError:
                 own.close()
                 raise
@@ -275,6 +291,17 @@ class UdpProxy:
             self._selector.add(own, lambda: self._from_server(client, outside))
         self._outside.move_to_end(client)
         return own
+
+
+def _damaged(data: bytes, corruption: Corruption, headers: int) -> bytes | None:
+    """What a receiver's checksums let through of a damaged datagram, which crosses real headers only in theory."""
+    if not corruption.fix_udp_checksum:
+        return None  # IP's or UDP's: no damage of one bit or byte escapes the sum of RFC 1071
+    at = corruption.at - headers
+    if at >= 0:
+        return msgspec.structs.replace(corruption, at=at).apply(data)
+    mended = (_CHECKSUM_AT - udp.HEADER_LEN, _CHECKSUM_AT - udp.HEADER_LEN + 1)
+    return data if at in mended else None  # another port, length or address: it reaches nobody
 
 
 def _socket(family: int) -> socket.socket:

@@ -9,244 +9,126 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from netlab.chat.messages import Message
-from netlab.errors import NetlabError
-from netlab.network.hosts import Host, UdpPort
-from netlab.network.link import Account
-from netlab.network.link_config import LinkConfig
+from netlab.network.hosts import Host
+from netlab.network.link_config import Fate, LinkConfig
 from netlab.network.seeds import seeded_entropy, seeded_simulation
-from netlab.network.simulator import Simulation, Tap
-from netlab.network.virtual_loop import VirtualLoop, virtual_loop
+from netlab.network.simulator import BadNetwork, Simulation, Tap, Watcher
 from netlab.network.virtual_loop import run as run_loop
-from netlab.scenarios.scenario import NUMBER, ChatOfPeople, Datagrams, Scenario
-from netlab.transports import Chat, HubShell, connect, serve
+from netlab.network.virtual_loop import virtual_loop
+from netlab.scenarios.flows.flow import Flow
+from netlab.scenarios.scenario import Scenario
+from netlab.scenarios.worlds import POINTS, Ran
 from netlab.units import MS, Ns, S
 
-CHAT_PORT = 9001
-FIRST_PORT = 7000
-"""The server's port for the first flow of datagrams; the next has the next."""
+SERVER, GATEWAY = "server", "gateway"
+THERE, BACK = f"{GATEWAY}>{SERVER}", f"{SERVER}>{GATEWAY}"
+"""The directions of the scenario's link."""
 
 EPOCH: Ns = 1_700_000_000 * S
 """Wall clock of a simulated hub when the virtual clock is 0, ns."""
 
-SETTLE: Ns = 30 * S
-"""After the last text was said: for what is still on its way, ns."""
+_LOOK_EVERY: Ns = 50 * MS
+"""How often a flow looks whether the link is empty, ns."""
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one flow. In a chat each text has as many receivers as people: each of them counts.
+def run(
+    scenario: Scenario,
+    *,
+    seed: int,
+    tap: Tap | None = None,
+    points: Sequence[str] = POINTS,
+    watcher: Watcher | None = None,
+    fates: Mapping[str, Sequence[Fate]] | None = None,
+) -> Ran:
+    """Run a scenario from a seed. The arguments are those of `worlds.run`.
 
-    Attributes:
-        what: the flow in words.
-        sent, delivered, doubled: datagrams or texts; `delivered` counts each once.
-        lost: `sent - delivered`.
-        unknown: texts that nobody knows the end of, and people who never came in.
-        p50_ms, p99_ms: delay one way, ms; None where nothing came.
-        goodput_bit_s: payload delivered, over the time from the first sending to the last arrival.
-    """
-
-    what: str
-    sent: int
-    delivered: int
-    doubled: int
-    lost: int
-    unknown: int
-    p50_ms: float | None
-    p99_ms: float | None
-    goodput_bit_s: int
-
-
-class Ran(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a scenario. The same seed gives the same, byte for byte as JSON."""
-
-    seed: int
-    scenario: Scenario
-    seconds: float
-    flows: list[Summary]
-    links: dict[str, Account]
-
-
-class _Tally:
-    """What one flow counts while it runs."""
-
-    def __init__(self, what: str, size: int) -> None:
-        self.what = what
-        self.size = size
-        self.sent = 0
-        self.unknown = 0
-        self.arrivals = 0
-        self.delays: list[Ns] = []
-        self._first: Ns | None = None
-        self._last: Ns = 0
-
-    def send(self, now: Ns, receivers: int = 1) -> None:
-        self._first = now if self._first is None else self._first
-        self.sent += receivers
-
-    def arrive(self, now: Ns, sent_at: Ns, *, again: bool) -> None:
-        self.arrivals += 1
-        if not again:
-            self.delays.append(now - sent_at)
-            self._last = now
-
-    def summary(self) -> Summary:
-        delivered = len(self.delays)
-        took = self._last - (self._first or 0)
-        return Summary(
-            what=self.what,
-            sent=self.sent,
-            delivered=delivered,
-            doubled=self.arrivals - delivered,
-            lost=self.sent - delivered,
-            unknown=self.unknown,
-            p50_ms=_quantile(self.delays, 0.5),
-            p99_ms=_quantile(self.delays, 0.99),
-            goodput_bit_s=delivered * self.size * 8 * S // took if took > 0 else 0,
-        )
-
-
-def _quantile(delays: Sequence[Ns], share: float) -> float | None:
-    """The smallest delay that so many are not above, ms."""
-    return sorted(delays)[max(0, -int(-share * len(delays) // 1) - 1)] / MS if delays else None
-
-
-def run(scenario: Scenario, *, seed: int, tap: Tap | None = None, points: Sequence[str] = ("gateway", "server")) -> Ran:
-    """Run a scenario from a seed.
-
-    Args:
-        tap: sees the frames at these points: hosts (`client1`, `gateway`, `server`), or directions of the link
-            (`gateway>server`).
+    Raises:
+        BadNetwork: a point or a direction is none.
     """
     simulation = seeded_simulation(seed)
-    server, gateway = simulation.host("server"), simulation.host("gateway")
+    server, gateway = simulation.host(SERVER), simulation.host(GATEWAY)
     simulation.connect(gateway, server, *scenario.directions)
-    going: list[_Datagrams | _ChatOfPeople] = []
-    clients = 0
-    for number, flow in enumerate(scenario.flows):
-        wanted = flow.people if isinstance(flow, ChatOfPeople) else 1
-        hosts = [simulation.host(f"client{clients + k + 1}") for k in range(wanted)]
-        clients += wanted
-        for host in hosts:
+    clients: list[Host] = []
+    places: list[_Place] = []
+    for number, kind in enumerate(scenario.flows):
+        own = [simulation.host(f"client{len(clients) + k + 1}") for k in range(kind.clients)]
+        clients += own
+        for host in own:
             simulation.connect(host, gateway, LinkConfig())
-        if isinstance(flow, Datagrams):
-            going.append(_Datagrams(flow, simulation, hosts[0], server, f"{seed}/flow{number}", FIRST_PORT + number))
-        else:
-            going.append(_ChatOfPeople(flow, simulation, hosts, server, f"{seed}/flow{number}", CHAT_PORT + number))
+        places.append(_Place(simulation, own, server, number, f"{seed}/flow{number}"))
+    for direction, forced in (fates or {}).items():
+        _force(simulation, direction, forced)
     if tap is not None:
         for point in points:
             simulation.tap(point, tap)
-    run_loop(simulation, _all(going))
-    simulation.run()
-    links = {name: simulation.channels[name].link.account for name in ("gateway>server", "server>gateway")}
+    if watcher is not None:
+        for direction in (THERE, BACK):
+            simulation.watch(direction, watcher)
+    flows = run_loop(simulation, _all(scenario, places))
+    ended = simulation.now
+    simulation.run()  # goodbyes that are on their way
     return Ran(
+        world="simulation",
         seed=seed,
         scenario=scenario,
-        seconds=simulation.now / S,
-        flows=[flow.tally.summary() for flow in going],
-        links=links,
+        seconds=ended / S,
+        flows=[flow.summary() for flow in flows],
+        links={name: simulation.channels[name].link.account for name in (THERE, BACK)},
     )
 
 
-async def _all(flows: list[_Datagrams | _ChatOfPeople]) -> None:
-    loop = virtual_loop()
-    async with asyncio.TaskGroup() as group:
-        for flow in flows:
-            group.create_task(flow.run(loop))
+async def _all(scenario: Scenario, places: list[_Place]) -> list[Flow]:
+    flows = [kind.flow(place) for kind, place in zip(scenario.flows, places, strict=True)]
+    await asyncio.gather(*[flow.run() for flow in flows])
+    return flows
 
 
-class _Datagrams:
-    def __init__(
-        self, flow: Datagrams, simulation: Simulation, client: Host, server: Host, seed: str, port: int
-    ) -> None:
-        self.tally = _Tally(f"datagrams at {flow.rate}, {flow.direction}", flow.bytes)
-        self._flow = flow
+def _force(simulation: Simulation, direction: str, fates: Sequence[Fate]) -> None:
+    channel = simulation.channels.get(direction)
+    if channel is None:
+        raise BadNetwork(f"{direction!r} is no direction of a link: they are {', '.join(simulation.channels)}")
+    channel.configure(msgspec.structs.replace(channel.link.config, fates=tuple(fates)))
+
+
+class _Place:
+    """As `flows.flow.Place`: simulated hosts."""
+
+    def __init__(self, simulation: Simulation, clients: list[Host], server: Host, number: int, seed: str) -> None:
+        self.clients: Sequence[str] = [host.name for host in clients]
         self._simulation = simulation
-        self._rng = random.Random(f"{seed}/spacing")
-        sender, receiver = (client, server) if flow.direction == "there" else (server, client)
-        self._seen: set[int] = set()
-        self._to = receiver.address, receiver.bind(port, self._receive).port
-        self._port: UdpPort = sender.bind(0, lambda payload, address, port: None)
-        self._padding = bytes(flow.bytes - NUMBER)
-
-    async def run(self, loop: VirtualLoop) -> None:
-        flow, simulation = self._flow, self._simulation
-        gap, end = flow.bytes * 8 * S / flow.bit_s, flow.start + flow.duration
-        number, at = 0, float(flow.start)
-        while at < end:
-            await asyncio.sleep(max(0, at - simulation.now) / S)
-            stamp = number.to_bytes(8, "big") + simulation.now.to_bytes(8, "big")
-            self.tally.send(simulation.now)
-            self._port.sendto(stamp + self._padding, *self._to)
-            number += 1
-            at += gap if flow.spacing == "even" else self._rng.expovariate(1 / gap)
-
-    def _receive(self, payload: bytes, address: int, port: int) -> None:
-        number = int.from_bytes(payload[:8], "big")
-        self.tally.arrive(self._simulation.now, int.from_bytes(payload[8:16], "big"), again=number in self._seen)
-        self._seen.add(number)
-
-
-class _ChatOfPeople:
-    def __init__(
-        self, flow: ChatOfPeople, simulation: Simulation, clients: list[Host], server: Host, seed: str, port: int
-    ) -> None:
-        self.tally = _Tally(f"chat of {flow.people} over {flow.over}", flow.bytes)
-        self._flow = flow
-        self._simulation = simulation
-        self._clients = clients
         self._server = server
+        self._number = number
         self._seed = seed
-        self._port = port
-        self._in_the_room = 0
-        self._all_in = asyncio.Event()
 
-    async def run(self, loop: VirtualLoop) -> None:
-        over = asyncio.Event()
-        serving = loop.spawn(self._server, self._serve(over))
-        people = [loop.spawn(host, self._person(host.name)) for host in self._clients]
-        await asyncio.gather(*people)
-        over.set()
-        await serving
+    def wall_clock(self) -> Ns:
+        return EPOCH
 
-    async def _serve(self, over: asyncio.Event) -> None:
-        hub = HubShell(entropy=seeded_entropy(self._seed, "hub"), wall_clock=lambda: EPOCH)
-        async with serve(f"{self._flow.over}://0.0.0.0:{self._port}", hub=hub):
-            await over.wait()
+    def on_server(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return virtual_loop().spawn(self._server, work)
 
-    async def _person(self, name: str) -> None:
-        url = f"{self._flow.over}://server:{self._port}"
-        try:
-            async with connect(url, name=name, entropy=seeded_entropy(self._seed, name)) as chat:
-                seen: Counter[str] = Counter()
+    def on_client(self, client: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return virtual_loop().spawn(self._simulation.hosts[client], work)
 
-                def hear(text: str, message: Message) -> None:
-                    key, _, at = text.rstrip("x").partition("@")
-                    self.tally.arrive(self._simulation.now, int(at), again=key in seen)
-                    seen[key] += 1
+    def listen(self, port: int) -> tuple[str, int]:
+        return "0.0.0.0", port + self._number
 
-                chat.on("say")(hear)
-                await chat.join("lobby")
-                await self._wait_for_all()
-                await self._speak(chat, name)
-        except NetlabError:  # the link was too bad to come in, or broke
-            self.tally.unknown += 1
-            await self._wait_for_all()
+    def across(self, address: tuple[str, int], transport: str) -> tuple[str, int]:
+        return SERVER, address[1]
 
-    async def _wait_for_all(self) -> None:
-        self._in_the_room += 1
-        if self._in_the_room >= self._flow.people:
-            self._all_in.set()
-        await self._all_in.wait()
+    def dice(self, purpose: str) -> random.Random:
+        return random.Random(f"{self._seed}/{purpose}")
 
-    async def _speak(self, chat: Chat, name: str) -> None:
-        for number in range(self._flow.messages):
-            now = self._simulation.now
-            self.tally.send(now, self._flow.people)
-            outcome = await chat.emit("say", f"{name}.{number}@{now}".ljust(self._flow.bytes, "x"), to="lobby")
-            self.tally.unknown += outcome.status != "ok"
-        await asyncio.sleep(SETTLE / S)
+    def entropy(self, who: str) -> Callable[[int], bytes]:
+        return seeded_entropy(self._seed, who)
+
+    async def settled(self) -> None:
+        links = [self._simulation.channels[name].link for name in (THERE, BACK)]
+        held = True  # what was sent a moment ago is not there yet
+        while held:
+            await asyncio.sleep(_LOOK_EVERY / S)
+            held = any(link.account.held for link in links)

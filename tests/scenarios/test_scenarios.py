@@ -14,7 +14,7 @@ import pytest
 
 from netlab.network.recording import Recording
 from netlab.packets import pcapng
-from netlab.scenarios import BadScenario, Scenario, load, parse_scenario, ready, run
+from netlab.scenarios import BadScenario, CannotRun, Scenario, load, parse_scenario, ready, run
 
 MINIMAL = 'about = "a"\nsource = "b"\n'
 FLOW = '[[flows]]\nkind = "datagrams"\nrate = "1mbit"\n'
@@ -153,3 +153,58 @@ def test_the_command(tmp_path: Path) -> None:
         assert done.returncode == status
         assert done.stdout == b""
         assert done.stderr.count(b"\n") == 1
+
+
+# Worlds
+
+SHORT = """
+about = "a chat and datagrams both ways, short"
+source = "chosen for testing"
+link = "loss=20% delay=20ms duplicate=10%"
+[[flows]]
+kind = "chat"
+people = 2
+messages = 5
+[[flows]]
+kind = "datagrams"
+rate = "400kbit"
+lasts = "1s"
+[[flows]]
+kind = "datagrams"
+rate = "400kbit"
+lasts = "1s"
+direction = "back"
+"""
+
+
+@pytest.mark.slow
+def test_the_same_file_runs_on_real_sockets_through_the_same_link() -> None:
+    scenario = parse_scenario(SHORT)
+    simulated, real = (run(scenario, seed=4, world=world) for world in ("simulation", "loopback"))
+    assert [flow.what for flow in simulated.flows] == [flow.what for flow in real.flows]
+    for flow in (*simulated.flows, *real.flows):
+        assert flow.sent == flow.delivered + flow.lost > flow.lost > 0
+        assert flow.p50_ms is not None
+        assert flow.p50_ms >= 20
+    # Datagrams of a rate are as many in real time.
+    assert [flow.sent for flow in simulated.flows[1:]] == [flow.sent for flow in real.flows[1:]] == [42, 42]
+    for name, account in real.links.items():
+        assert account.held == 0
+        assert account.dropped["loss"] > 0
+        assert account.duplicated > 0
+        assert name in simulated.links
+
+
+def test_through_a_link_that_lets_nothing_pass_nobody_waits_for_ever() -> None:
+    blocked = run(parse_scenario(SHORT.replace("loss=20%", "loss=100%")), seed=1)
+    assert [flow.delivered for flow in blocked.flows] == [0, 0, 0]
+    assert blocked.flows[0].unknown == 2
+    assert blocked.flows[2].sent == 0  # nobody asked for it
+
+
+def test_what_a_world_cannot_do_is_said() -> None:
+    scenario = parse_scenario(SHORT)
+    with pytest.raises(CannotRun, match="simulation, loopback"):
+        run(scenario, seed=1, world="lopback")
+    with pytest.raises(CannotRun, match="nobody can look at the link"):
+        run(scenario, seed=1, world="loopback", tap=Recording())
