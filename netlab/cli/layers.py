@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netlab.cli.argument_types import File, Number
+from netlab.cli.byte_map import ByteMap, Paint, letter_of, painter
 from netlab.packets.endpoint import format_host_port
 from netlab.packets.text import printable
 
@@ -20,26 +21,29 @@ if TYPE_CHECKING:
     from netlab.capture.layers import Field, Layer, Sums
     from netlab.capture.summary import Summary
 
-_COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
+_LINES_OF_A_VALUE = 4
+_NARROW = 80
+"""Columns, where the output is no terminal."""
 
 
 @click.command("layers", epilog="Example: netlab layers netlab-demo/chat-udp.pcapng --packet 1")
 @click.argument("file", type=File(), metavar="FILE")
 @click.option("-p", "--packet", "number", type=Number("packet number", 1), metavar="N", help="Take packet N apart.")
+@click.option("--all-bytes", is_flag=True, help="With --packet: also the middle of long data.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
-def command(file: Path, number: int | None, as_json: bool) -> None:
+def command(file: Path, number: int | None, all_bytes: bool, as_json: bool) -> None:
     """The packets of FILE (pcap or pcapng), one a line: number, time, addresses, protocol, flags, length, and what
     netlab sees in it: type, message id, fragment, event.
 
-    With --packet, one packet by layer: each field with the bytes it stands in, and where the layer stands in the OSI
-    model and in that of the Internet (TCP/IP).
+    With --packet, one packet: its layers, and where each stands in the OSI model and in that of the Internet (TCP/IP);
+    its bytes, each in the colour of its layer and the shade of its field; and every field with its bytes and value.
     """
     from netlab.capture.files import read
 
     capture = read(file)
     if number is not None:
         packet = capture.packet(number)
-        _say(_one_json(packet)) if as_json else _show_one(packet)
+        _say(_one_json(packet)) if as_json else _show_one(packet, whole=all_bytes)
     elif as_json:
         _say_all_json(capture)
     else:
@@ -100,34 +104,64 @@ def _take_apart(packet: CapturedPacket) -> tuple[list[Layer], Sums]:
     return packet.layers, packet.sums
 
 
-def _show_one(packet: CapturedPacket) -> None:
+def _show_one(packet: CapturedPacket, *, whole: bool) -> None:
     layers, sums = _take_apart(packet)
     record = packet.record
+    paint = painter()
     cut = "" if len(record.data) == record.original_len else f", {len(record.data)} of them captured"
     where = f" at {printable(record.interface.name)}" if record.interface.name else ""
     _say(click.style(f"packet {record.number}{where}: {record.original_len} bytes{cut}", bold=True))
     if record.comment:
         _say(f"# {printable(record.comment)}")
-    for depth, layer in enumerate(layers):
+    _say("")
+    _show_models(layers, paint)
+    _say("")
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _NARROW
+    for line in ByteMap(layers, record.data, width=columns, paint=paint, whole=whole).lines():
+        _say(line.rstrip())
+    for place, layer in enumerate(layers):
         _say("")
-        _show_layer(layer, _COLOURS[depth % len(_COLOURS)])
+        _show_layer(layer, letter_of(place), paint)
     _say("")
     headers = " + ".join(f"{size} {protocol}" for protocol, size in sums.headers.items())
-    _say(f"{sums.header} bytes of header ({headers}), {sums.text} bytes of text, {sums.envelope} bytes around the text")
-    if sums.other:
-        _say(f"and {sums.other} bytes of other data")
+    other = f", {sums.other} bytes of other data" if sums.other else ""
+    _say(
+        _broken(
+            f"{sums.header} bytes of header ({headers}), {sums.text} bytes of text, {sums.envelope} bytes around the "
+            f"text{other}"
+        )
+    )
 
 
-def _show_layer(layer: Layer, colour: str) -> None:
-    head = f"{layer.protocol} {layer.pdu}" if not layer.protocol.endswith(layer.pdu) else layer.protocol
-    contested = " (contested)" if layer.contested else ""
-    models = f"OSI {layer.osi or '-'} | TCP/IP {layer.tcp_ip or '-'}{contested}"
+def _show_models(layers: list[Layer], paint: Paint | None) -> None:
+    """A line for each layer: its letter and colour, its sizes, and where it stands in both models."""
+    rows = [("", "layer", "PDU", "header", "payload", "OSI", "TCP/IP")]
+    for place, layer in enumerate(layers):
+        contested = " *" * (layer.contested is not None)
+        header = str(layer.header_len) if layer.header_len else "-"
+        osi, tcp_ip = (f"{name or '-'}{contested}" for name in (layer.osi, layer.tcp_ip))
+        rows.append((letter_of(place), layer.protocol, layer.pdu, header, str(layer.payload_len), osi, tcp_ip))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for place, row in enumerate(rows, -1):
+        letter, name, pdu, header, payload, osi, tcp_ip = row
+        swatch = f" {letter or ' '} " if paint is None or place < 0 else paint(f" {letter} ", layers[place], 0)
+        sizes = f"{header:>{widths[3]}}  {payload:>{widths[4]}}"
+        line = f"{swatch} {name:<{widths[1]}}  {pdu:<{widths[2]}}  {sizes}  {osi:<{widths[5]}}  {tcp_ip}"
+        _say(click.style(line, bold=True) if place < 0 else line)
+    if any(layer.contested for layer in layers):
+        _say("    * not everybody puts it there: why is said below")
+
+
+def _show_layer(layer: Layer, letter: str, paint: Paint | None) -> None:
+    head = layer.protocol if layer.protocol.endswith(layer.pdu) else f"{layer.protocol} {layer.pdu}"
     size = f"{layer.header_len} B header + {layer.payload_len} B payload" if layer.header_len else "all payload"
-    _say(f"{click.style(f'{head:<24}', fg=colour, bold=True)} {models}")
-    _say(f"  bytes {layer.start}-{layer.end - 1}: {size}" if layer.end > layer.start else "  no bytes")
+    span = f"bytes {layer.start}-{layer.end - 1}: {size}" if layer.end > layer.start else "no bytes"
+    swatch = f"{letter} " if paint is None else paint(f" {letter} ", layer, 0) + " "
+    _say(f"{swatch}{click.style(head, bold=True)}, {span}")
     width = max((len(field.name) for field in layer.fields), default=0)
-    for field in layer.fields:
-        _say(f"  {click.style(f'{_span(field):>13}', fg=colour)}  {field.name:<{width}}  {field.shown}")
+    for number, field in enumerate(layer.fields):
+        mark = "" if paint is None else paint(" ", layer, number)
+        _say(f"{mark or ' '} {_span(field):>14}  {field.name:<{width}}  {_beginning(field.shown)}")
     for note in layer.notes:
         _say_note(note)
     if layer.contested:
@@ -135,11 +169,21 @@ def _show_layer(layer: Layer, colour: str) -> None:
 
 
 def _say_note(text: str) -> None:
+    _say(f"  * {_broken(text, indent=4)}")
+
+
+def _broken(text: str, indent: int = 0) -> str:
     """A sentence: in a terminal broken between its words, else on one line."""
-    if sys.stdout.isatty():
-        columns = shutil.get_terminal_size().columns
-        text = textwrap.fill(text, max(columns - 4, 20), subsequent_indent="    ", break_on_hyphens=False)
-    _say(f"  * {text}")
+    if not sys.stdout.isatty():
+        return text
+    room = max(shutil.get_terminal_size().columns - indent, 20)
+    return textwrap.fill(text, room, subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def _beginning(shown: str) -> str:
+    """A value: in a terminal no more than some lines of it, since the map shows its bytes."""
+    most = _LINES_OF_A_VALUE * shutil.get_terminal_size().columns
+    return shown if len(shown) <= most or not sys.stdout.isatty() else f"{shown[:most]}… ({len(shown):,} characters)"
 
 
 def _span(field: Field) -> str:

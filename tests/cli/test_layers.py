@@ -83,11 +83,13 @@ def test_one_packet_by_layer_field_and_byte(netlab, file):
     assert (done.returncode, done.stderr) == (0, b"")
     lines = [line.split() for line in done.stdout.decode().splitlines()]
     for line in (
-        "Loopback frame OSI 2 Data Link | TCP/IP Link (contested)",
-        "IPv4 packet OSI 3 Network | TCP/IP Internet",
-        "UDP datagram OSI 4 Transport | TCP/IP Transport",
-        "netlab packet OSI 7 Application | TCP/IP Application (contested)",
-        "chat event message OSI 7 Application | TCP/IP Application (contested)",
+        f"A Loopback frame 14 {LENGTH - 14} 2 Data Link * Link *",
+        f"B IPv4 packet 20 {LENGTH - 34} 3 Network Internet",
+        f"C UDP datagram 8 {LENGTH - 42} 4 Transport Transport",
+        f"D netlab packet packet 20 {len(HOSTILE)} 7 Application * Application *",
+        f"E chat event message - {len(HOSTILE)} 7 Application * Application *",
+        "G data data - 600 7 Application Application",
+        f"B IPv4 packet, bytes 14-{LENGTH - 1}: 20 B header + {LENGTH - 34} B payload",
         "14 bits 4-7 header length (IHL) 5 = 20 bytes",
         "36-37 destination port 9001",
         "54-57 message id 0x00000007",
@@ -98,9 +100,9 @@ def test_one_packet_by_layer_field_and_byte(netlab, file):
     assert "\\u202e" in text
     assert "\u202e" not in text
     assert "\x1b" not in text
-    assert text.splitlines()[-2].startswith(
-        "82 bytes of header (14 Loopback + 20 IPv4 + 8 UDP + 40 netlab packet), 12 "
-    )
+    last = text.splitlines()[-1]
+    assert last.startswith("82 bytes of header (14 Loopback + 20 IPv4 + 8 UDP + 40 netlab packet), 12 ")
+    assert last.endswith(", 600 bytes of other data")
 
 
 def test_one_packet_for_programs(netlab, file):
@@ -170,3 +172,51 @@ def test_colours_in_a_terminal_and_none_where_they_are_not_wanted(terminal, file
     assert b"\x1b[" in coloured
     plain = terminal("layers", str(file), "-p", "1", NO_COLOR="1").read()
     assert b"\x1b[" not in plain
+
+
+class TestByteMap:
+    def rows(self, text: str) -> list[str]:
+        lines = text.splitlines()
+        first = next(number for number, line in enumerate(lines) if line.startswith("0000  "))
+        return lines[first : lines.index("", first)]
+
+    def test_without_colour_letters_tell_layers_and_fields_apart(self, netlab, file):
+        rows = self.rows(netlab("layers", str(file), "-p", "1").stdout.decode())
+        assert rows[0] == "0000  00 00 00 00 00 00 00 00 00 00 00 00 08 00 45 00  ..............E."
+        assert rows[1] == "      A---------------  A---------------  A---  BB B"
+        assert rows[3] == "      B---  B---  BB -  B  B  B---  B---------  B---"
+        assert rows[5] == "      b---  C---  C---  C---  C---  D---  DD D  D---"
+        assert "EF" not in "".join(rows)
+
+    def test_the_bytes_are_the_packets(self, netlab, file):
+        shown = self.rows(netlab("layers", str(file), "-p", "1", "--all-bytes").stdout.decode())
+        data = bytes.fromhex("".join(row[6:54] for row in shown if row[:4].strip()))
+        told = json.loads(netlab("layers", str(file), "-p", "1", "--json").stdout)
+        assert data.hex() == told["bytes"]
+
+    def test_the_middle_of_long_data_is_left_out_unless_it_is_asked_for(self, netlab, file):
+        short = self.rows(netlab("layers", str(file), "-p", "1").stdout.decode())
+        (said,) = [row for row in short if "more bytes" in row]
+        assert said.split() == ["...", "464", "more", "bytes", "of", "the", "same", "data"]
+        whole = self.rows(netlab("layers", str(file), "-p", "1", "--all-bytes").stdout.decode())
+        assert len(whole) == len(short) - 1 + 2 * 464 // 16
+
+    @pytest.mark.parametrize(
+        ("more", "codes"),
+        [
+            ({"COLORTERM": "truecolor"}, b"48;2;154;209;242"),
+            ({"term": "xterm-256color"}, b"48;5;"),
+            ({}, b"30;46m"),
+        ],
+    )
+    def test_colours_are_as_many_as_the_terminal_has(self, terminal, file, more, codes):
+        shown = terminal("layers", str(file), "-p", "2", **{"COLORTERM": ""} | more).read()
+        assert codes in shown
+        assert b"A------" not in shown
+
+    def test_the_names_of_fields_stand_beside_where_there_is_room(self, terminal, file):
+        for columns, there in ((80, False), (120, True)):
+            child = terminal("layers", str(file), "-p", "2", NO_COLOR="1", COLUMNS=str(columns))
+            rows = self.rows(child.read().decode().replace("\r\n", "\n"))
+            assert ("destination address, source address, EtherType" in rows[0]) is there
+            assert max(map(len, rows)) <= columns
