@@ -77,6 +77,7 @@ def explain(machine: Machine, refused: Mapping[Way, StepFailed]) -> Obstacle:
         )
     failed = refused.get(Way.USER_NAMESPACE)
     nor_host = " and this user may not capture on the host" if Way.HOST in refused else ""
+    nor_capturing = " and capturing" if Way.HOST in refused else ""
     sysctls = machine.sysctls
     sudo = "" if machine.root else "sudo "
     for name in ("user.max_user_namespaces", "user.max_net_namespaces"):
@@ -105,11 +106,12 @@ def explain(machine: Machine, refused: Mapping[Way, StepFailed]) -> Obstacle:
         return Obstacle(f"this kernel was built without user or network namespaces{what}, and root is needed", None)
     if machine.container:
         return Obstacle(
-            f"this container forbids namespaces{what} and capturing",
+            f"this container forbids namespaces{what}{nor_capturing}",
             "docker run --cap-add NET_RAW --cap-add NET_ADMIN --security-opt seccomp=unconfined ...",
         )
     if machine.root:
-        return Obstacle(f"root without CAP_NET_RAW may not capture{what}, and namespaces are refused", None)
+        nor_root = ", and root without CAP_NET_RAW may not capture" if Way.HOST in refused else ""
+        return Obstacle(f"namespaces are refused{what}{nor_root}", None)
     return Obstacle(
         f"user namespaces are refused{what}{nor_host}",
         "sudo sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1",

@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from netlab.capture.obstacles import Obstacle, explain, look
+from netlab.cli.system_packages import install_command
 from netlab.errors import NetlabError
 from netlab.network.testbed import CannotBuild
+from netlab.network.testbed_wire import TOOL
 
 
 @contextlib.contextmanager
@@ -49,13 +52,14 @@ def building(instead: str) -> Iterator[None]:
     try:
         yield
     except CannotBuild as error:
-        raise NetlabError(f"no testbed can be built: {_why(error)}; {instead}") from None
+        raise NetlabError(f"no testbed can be built: {obstacle(error)}; {instead}") from None
 
 
-def _why(error: CannotBuild) -> str:
-    from netlab.capture import obstacles
-
+def obstacle(error: CannotBuild) -> Obstacle:
+    """What is in the way of a testbed, and the command that gets it."""
     for failed in error.refused.values():
-        if "ip" in failed.step.partition(":")[0].split():  # not the kernel's word: the tool is missing, or refuses
-            return failed.step
-    return str(obstacles.explain(obstacles.look(), error.refused))
+        if failed.step == TOOL:
+            return Obstacle("the program ip is not installed", install_command("ip"))
+        if failed.step.startswith(f"{TOOL}:"):  # not the kernel's word: the tool refuses
+            return Obstacle(failed.step, None)
+    return explain(look(), error.refused)

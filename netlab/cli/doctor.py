@@ -14,16 +14,9 @@ import click
 import msgspec
 
 import netlab
+from netlab.cli.system_packages import install_command
+from netlab.errors import NetlabError
 from netlab.packets.text import printable
-
-_INSTALLERS = {
-    "apt-get": "apt-get install tshark",
-    "dnf": "dnf install wireshark-cli",
-    "zypper": "zypper install wireshark",
-    "pacman": "pacman -S wireshark-cli",
-    "apk": "apk add tshark",
-    "brew": "brew install wireshark",
-}  # whose program it is -> the command that brings tshark
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -47,7 +40,7 @@ class Check(msgspec.Struct, frozen=True):
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def command(as_json: bool) -> None:
-    """What this machine can do: Python, scapy, live capture and by which way, user namespaces, tshark, jupyter, uvloop.
+    """What this machine can do: Python, scapy, live capture and by which way, testbed, tshark, jupyter, uvloop.
 
     For each thing missing, the one command that gets it.
     """
@@ -73,6 +66,7 @@ def examine() -> list[Check]:
         Check("netlab", True, f"{netlab.__version__} in {Path(netlab.__file__).parent}", needed=True),
         _package("scapy", "packets are not taken apart", "scapy>=2.6", needed=True),
         *_capturing(),
+        _testbed(),
         _tshark(),
         _package("jupyter", "the notebooks cannot be opened", "jupyter>=1.1"),
         _package("uvloop", "servers run on asyncio's own loop, which is slower", "uvloop>=0.19"),
@@ -114,14 +108,30 @@ def _capturing() -> list[Check]:
     return [live, Check("user namespaces", False, namespace.missing, namespace.command)]
 
 
+def _testbed() -> Check:
+    """Build one, with nothing in it."""
+    from netlab.cli.building import obstacle
+    from netlab.network.link_config import LinkConfig
+    from netlab.network.testbed import CannotBuild, Testbed, congestion_controls
+
+    if sys.platform != "linux":
+        return Check("testbed", False, f"it needs Linux (its network namespaces), and this is {sys.platform}")
+    try:
+        with Testbed(["true"], LinkConfig()):
+            controls = ", ".join(congestion_controls())
+    except CannotBuild as error:
+        why = obstacle(error)
+        return Check("testbed", False, f"{why.missing}; netlab simulate needs none", why.command)
+    except NetlabError as error:
+        return Check("testbed", False, str(error))
+    return Check("testbed", True, f"two hosts can be built; their congestion controls: {controls}")
+
+
 def _tshark() -> Check:
     path = shutil.which("tshark")
     if path is None:
-        command = next((line for tool, line in _INSTALLERS.items() if shutil.which(tool)), None)
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        if command is not None and not root and not command.startswith("brew"):
-            command = f"sudo {command}"
-        return Check("tshark", False, "not installed: captures are opened by netlab and scapy alone", command)
+        missing = "not installed: captures are opened by netlab and scapy alone"
+        return Check("tshark", False, missing, install_command("tshark"))
     try:
         told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError) as error:

@@ -18,15 +18,13 @@ from netlab.cli.argument_types import File
 from netlab.cli.building import building, capture_file
 from netlab.cli.link_options import AskedLink, link_options
 from netlab.cli.running import in_foreground
-from netlab.network.testbed import CannotStart, Result, Testbed
+from netlab.network.testbed import CannotStart, Result, Testbed, congestion_controls
 from netlab.packets.text import printable
 
 INSTEAD = "netlab simulate and, for UDP programs, netlab link need none"
 
 _MODULES = ("bbr", "bic", "cdg", "dctcp", "htcp", "hybla", "illinois", "lp", "vegas", "veno", "westwood", "yeah")
 """Controls that Linux has as modules, which not every distribution builds or loads."""
-
-_AVAILABLE = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 
 @click.command(
@@ -65,7 +63,7 @@ def command(
     """
     ctx = click.get_current_context(silent=True)
     link = AskedLink(asked)
-    if cc is not None and cc not in (known := _congestion_controls()):
+    if cc is not None and cc not in (known := congestion_controls()):
         module = f" (sudo modprobe tcp_{cc} brings it, where it was built)" if cc in _MODULES else ""
         raise click.UsageError(f"--cc {cc}: this kernel has {', '.join(known) or 'none'}{module}", ctx)
     try:
@@ -102,13 +100,6 @@ def _tell(result: Result, link: AskedLink, capture: Path | None) -> None:
         click.echo(f"{who}: {result.frames} records -> {printable(str(capture))}", err=True)
     if result.failed is not None:
         click.echo(f"{who}: error: {printable(str(capture))} ends early: {result.failed}", err=True)
-
-
-def _congestion_controls() -> list[str]:
-    try:
-        return _AVAILABLE.read_text().split()
-    except OSError:
-        return []
 
 
 @contextlib.contextmanager

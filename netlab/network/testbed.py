@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 import msgspec
@@ -30,6 +31,7 @@ from netlab.network.link_config import LinkConfig
 from netlab.network.namespace import StepFailed, Way, kill_all_in
 
 _INTERRUPTING = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM) if os.name == "posix" else ()
+_AVAILABLE = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 _MAX_REPORT = 65_536
 
 
@@ -248,6 +250,14 @@ class Testbed:
         if process is not None and process.wait() != 0:  # killed: what its programs had started was not
             for network in self._networks:
                 kill_all_in(network)
+
+
+def congestion_controls() -> list[str]:
+    """Those of this kernel, which the hosts may have."""
+    try:
+        return _AVAILABLE.read_text().split()
+    except OSError:
+        return []
 
 
 def _is_root() -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import socket
@@ -33,6 +34,8 @@ _HARDWARE = {"A": "02:00:00:00:00:01", "B": "02:00:00:00:00:02"}
 OTHER = {"A": "B", "B": "A"}
 
 MTU = 1500
+TOOL = "ip"
+"""The program, of iproute2, that makes devices and routes. The step of that name fails where it is not installed."""
 
 _CLONE_NEWNET = 0x40000000
 _LISTENING = {"tcp": {"0A"}, "tcp6": {"0A"}, "udp": {"07"}, "udp6": {"07"}, "packet": {"0003"}}  # 3: ETH_P_ALL
@@ -60,9 +63,9 @@ class Wire:
         Raises:
             StepFailed: the kernel refused a step.
         """
-        tool = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+        tool = shutil.which(TOOL, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
         if tool is None:
-            raise StepFailed("the program ip (of iproute2) is not installed", 2)
+            raise StepFailed(TOOL, errno.ENOENT)
         self._ip, self._libc = tool, ctypes.CDLL(None, use_errno=True)
         self._own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.namespaces: dict[str, int] = {}
@@ -161,7 +164,7 @@ class Wire:
         )
         if done.returncode != 0:
             said = " ".join(line for line in done.stderr.split("\n") if line and not line.startswith("Command failed"))
-            raise StepFailed(f"ip: {said.strip()}", 0)
+            raise StepFailed(f"{TOOL}: {said.strip()}", 0)
 
     def _no_ipv6(self) -> None:
         for scope in ("all", "default"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import json
 import subprocess
@@ -11,13 +12,26 @@ import pytest
 from netlab.capture.live import Way
 from netlab.capture.obstacles import Obstacle
 from netlab.cli import doctor
+from netlab.network.namespace import StepFailed
+from netlab.network.testbed import CannotBuild
+from netlab.network.testbed_wire import TOOL
 
 
 def test_says_what_is_there_and_exits_with_0(netlab):
     done = netlab("doctor")
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode()
-    for name in ("Python", "netlab", "scapy", "live capture", "user namespaces", "tshark", "jupyter", "uvloop"):
+    for name in (
+        "Python",
+        "netlab",
+        "scapy",
+        "live capture",
+        "user namespaces",
+        "testbed",
+        "tshark",
+        "jupyter",
+        "uvloop",
+    ):
         assert f"  {name} " in text
 
 
@@ -35,14 +49,19 @@ def test_what_is_missing_comes_with_a_command(monkeypatch):
     def missing(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
 
+    def no_testbed(self: object) -> None:
+        raise CannotBuild({Way.USER_NAMESPACE: StepFailed(TOOL, errno.ENOENT)})
+
     refused = Obstacle("this system allows no namespaces", "sudo sysctl -w user.max_user_namespaces=15000")
     monkeypatch.setattr(importlib.metadata, "version", missing)
     monkeypatch.setattr(doctor.shutil, "which", lambda tool: "/usr/bin/dnf" if tool == "dnf" else None)
     monkeypatch.setattr(doctor.os, "geteuid", lambda: 1000)
     monkeypatch.setattr("netlab.capture.live.find_way", lambda ways=None: refused)
+    monkeypatch.setattr("netlab.network.testbed.Testbed.build", no_testbed)
     found = {check.name: check for check in doctor.examine()}
     assert found["live capture"].command == refused.command
     assert found["user namespaces"].command is None  # the same one: said once
+    assert found["testbed"].command == "sudo dnf install iproute"
     assert found["tshark"].command == "sudo dnf install wireshark-cli"
     assert found["scapy"].needed
     assert found["jupyter"].command is not None

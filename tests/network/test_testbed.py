@@ -6,11 +6,15 @@ import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import time
+from collections import deque
 from pathlib import Path
 
 import pytest
 
+from netlab.network.processes import descendants
 from netlab.packets.capture_file import read_records
 
 pytestmark = pytest.mark.slow
@@ -273,11 +277,17 @@ class TestKilled:
         command = ("testbed", "-q", "--delay=1ms", "--peer", peer, "--", user.python, "-c", LEAVES)
         return user.start(NETLAB, *command, stdout=-1, stderr=-1, stdin=-3)
 
+    def begin_chat(self, user):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = str(probe.getsockname()[1])
+        return user.start(NETLAB, "tcp-chat", "--port", port, "--link", "delay=1ms", stdin=-1, stdout=-1, stderr=-1)
+
     def end(self, process) -> None:
         process.kill()
         process.wait()
-        process.stdout.close()
-        process.stderr.close()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
     def test_the_parent_killed_while_it_runs(self, user, mark):
         process = self.begin(user)
@@ -286,12 +296,24 @@ class TestKilled:
         self.end(process)
         assert gone(mark, network)
 
-    @pytest.mark.parametrize("ms", [50, 150, 250, 350, 450, 600])
-    def test_the_parent_killed_at_any_moment(self, user, mark, ms):
-        process = self.begin(user)
-        time.sleep(ms / 1000)
-        self.end(process)
+    @pytest.mark.parametrize("what", ["testbed", "tcp-chat"])
+    def test_the_parent_killed_at_any_moment(self, user, mark, what):
+        """Also while it builds, a few at a time, so that each is slower than the others expect."""
+        devices = sorted(os.listdir("/sys/class/net"))
+        moments, stages = deque(range(0, 1050, 25)), set()
+        running: list[tuple[float, subprocess.Popen[str]]] = []
+        while moments or running:
+            while moments and len(running) < 4:
+                until = time.monotonic() + moments.popleft() / 1000
+                running.append((until, self.begin(user) if what == "testbed" else self.begin_chat(user)))
+            running.sort(key=lambda entry: entry[0])
+            until, process = running.pop(0)
+            time.sleep(max(0, until - time.monotonic()))
+            stages.add(len(descendants(process.pid)))
+            self.end(process)
         assert gone(mark)
+        assert sorted(os.listdir("/sys/class/net")) == devices
+        assert len(stages) > 2  # some had just begun, some were building, in some everything ran
 
     def test_the_inner_process_killed(self, user, mark):
         process = self.begin(user)
