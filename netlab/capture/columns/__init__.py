@@ -61,3 +61,8 @@ class Columns:
     def addresses(self) -> NDArray[Any]:
         """The text of each address that `src` and `dst` are indices of; "" at the end, so at index -1."""
         return self._whole.addresses.texts
+
+    @property
+    def link_addresses(self) -> NDArray[Any]:
+        """The text of each address that `link_src` and `link_dst` are indices of; "" at index -1."""
+        return self._whole.link_addresses

@@ -79,6 +79,39 @@ _GROUPS: dict[str, dict[str, tuple[str, str, int | str | None, str]]] = {
         "ack_offset": ("i8", "bytes", NO_OFFSET, "what is acknowledged, as an offset in the other direction's stream"),
         "repeated_len": ("i4", "bytes", None, "of TCP's payload that an earlier packet of the stream had carried"),
     },
+    "options": {
+        "mss": ("i4", "bytes", -1, "TCP's maximum segment size, which a SYN offers"),
+        "window_scale": ("i2", "bits", -1, "TCP's shift count, which a SYN offers, as it stands there"),
+        "sack_permitted": ("i1", "", -1, "1 where TCP says so, else 0"),
+        "timestamp": ("i8", "", -1, "TCP's TSval"),
+        "timestamp_echo": ("i8", "", -1, "TCP's TSecr"),
+        "sack_blocks": ("i1", "", -1, "how many blocks TCP's SACK option has; 0 without one"),
+        "sack": ("i8", "", -1, "their edges as they stand there: 4 blocks of left and right for each packet"),
+    },
+    "windows": {
+        "window_scaled": ("i8", "bytes", -1, "TCP's window as its sender means it, where both SYNs were captured"),
+    },
+    "link_addresses": {
+        "link_src": ("i4", "", -1, "Ethernet source, an index of `columns.link_addresses`"),
+        "link_dst": ("i4", "", -1, "Ethernet destination, likewise"),
+    },
+    "ip_details": {
+        "dscp": ("i4", "", -1, "differentiated services code point, of either IP"),
+        "ecn": ("i4", "", -1, "congestion notification, of either IP: 1 and 2 capable, 3 congestion experienced"),
+        "dont_fragment": ("i4", "", -1, "1 where IPv4 says so, else 0"),
+        "flow_label": ("i4", "", -1, "IPv6's"),
+    },
+    "icmp": {
+        "icmp_type": ("i4", "", -1, "of ICMP or ICMPv6"),
+        "icmp_code": ("i4", "", -1, "likewise"),
+        "icmp_identifier": ("i4", "", -1, "of an echo request or reply"),
+        "icmp_sequence": ("i4", "", -1, "likewise"),
+    },
+    "arp": {
+        "arp_operation": ("i4", "", -1, "1 request, 2 reply"),
+        "arp_sender": ("O", "", "", "sender's IPv4 address"),
+        "arp_target": ("O", "", "", "target's IPv4 address"),
+    },
     "netlab": {
         "netlab_packets": (
             "i4",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.capture.columns.addresses import Addresses
+from netlab.capture.columns.details import arp_columns, icmp_columns, link_address_columns, network_columns
 from netlab.capture.columns.directions import direction_column
 from netlab.capture.columns.flow_numbers import flow_columns
 from netlab.capture.columns.headers import header_columns
@@ -17,6 +18,7 @@ from netlab.capture.columns.octets import Octets
 from netlab.capture.columns.stream_bytes import StreamBytes
 from netlab.capture.columns.stream_numbers import Streams, stream_columns
 from netlab.capture.columns.table import COLUMNS
+from netlab.capture.columns.tcp_options import option_columns, window_columns
 from netlab.capture.record_index import RecordIndex
 from netlab.packets.packet import HEADER_LEN
 
@@ -32,10 +34,17 @@ class WholeFile:
         self._stream_bytes: dict[int, StreamBytes] = {}
 
     @functools.cached_property
+    def network_at(self) -> NDArray[np.int64]:
+        """Where in the file each packet's network layer begins."""
+        at: NDArray[np.int64] = self.index.start + self.column("link_header_len")
+        return at
+
+    @functools.cached_property
     def payload_at(self) -> NDArray[np.int64]:
         """Where in the file each packet's payload begins, or would begin if it had been captured."""
-        headers = ("link_header_len", "network_header_len", "transport_header_len")
-        return self.index.start + sum(self.column(name).astype(np.int64) for name in headers)
+        at: NDArray[np.int64] = self.network_at + self.column("network_header_len")
+        at = at + self.column("transport_header_len")
+        return at
 
     @property
     def addresses(self) -> Addresses:
@@ -124,3 +133,28 @@ class WholeFile:
         from netlab.capture.messages import chat_columns
 
         return chat_columns(self)
+
+    def _make_options(self) -> dict[str, NDArray[Any]]:
+        return option_columns(self)
+
+    def _make_windows(self) -> dict[str, NDArray[Any]]:
+        return window_columns(self)
+
+    @property
+    def link_addresses(self) -> NDArray[Any]:
+        """The texts of the addresses that `link_src` and `link_dst` are indices of, with "" at the end."""
+        self.column("link_src")
+        return self._link_addresses
+
+    def _make_link_addresses(self) -> dict[str, NDArray[Any]]:
+        columns, self._link_addresses = link_address_columns(self)
+        return columns
+
+    def _make_ip_details(self) -> dict[str, NDArray[Any]]:
+        return network_columns(self)
+
+    def _make_icmp(self) -> dict[str, NDArray[Any]]:
+        return icmp_columns(self)
+
+    def _make_arp(self) -> dict[str, NDArray[Any]]:
+        return arp_columns(self)
