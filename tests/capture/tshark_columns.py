@@ -77,9 +77,7 @@ PROTOCOL = Told(("ip.proto", "ipv6.nxt", *EXTENSIONS.values()), protocol)
 def of_transport(*names: str, to: Callable[[str], Any] = number) -> Told:
     """As `first`, of the packet's own transport header: not of one that an ICMP error quotes."""
     told = first(*names, to=to)
-    return Told(
-        (*names, *PROTOCOL.fields), lambda fields: told.value(fields) if protocol(fields) in (6, 17) else -1
-    )
+    return Told((*names, *PROTOCOL.fields), lambda fields: told.value(fields) if protocol(fields) in (6, 17) else -1)
 
 
 def ethertype(fields: Fields) -> int:

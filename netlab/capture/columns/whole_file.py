@@ -42,8 +42,8 @@ class WholeFile:
     @functools.cached_property
     def payload_at(self) -> NDArray[np.int64]:
         """Where in the file each packet's payload begins, or would begin if it had been captured."""
-        at: NDArray[np.int64] = self.network_at + self.column("network_header_len")
-        at = at + self.column("transport_header_len")
+        header_len = self.column("network_header_len") + self.column("transport_header_len")
+        at: NDArray[np.int64] = self.network_at + header_len
         return at
 
     @property
@@ -80,7 +80,7 @@ class WholeFile:
         return {"direction": direction_column(self.octets, self.index, self.column("link_type"))}
 
     def _make_flows(self) -> dict[str, NDArray[Any]]:
-        return flow_columns(self.column)
+        return flow_columns(self.column, self.index.interfaces)
 
     @property
     def streams(self) -> Streams:
