@@ -41,7 +41,7 @@ from netlab.network.link_line import LinkLine
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.text import printable
 from netlab.transports import Chat, connect, serve
-from netlab.transports.url import DEFAULT_HOST, Address
+from netlab.transports.url import DEFAULT_HOST, Address, parse_url
 
 HALVES = ("serve", "join")
 
@@ -340,6 +340,7 @@ async def enter(options: Options, stack: contextlib.AsyncExitStack, link: ChatLi
         url=str(options.address if near is None else Address(options.transport, *near)),
         token=token,
         tls=tls_for_client(options.tls_ca) if options.tls else None,
+        certified=parse_url(options.shown).host,
     )
 
     def tell(text: str) -> None:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
+import msgspec
+
 from netlab.chat.client import ChatClient
 from netlab.chat.limits import RESUME_WINDOW, ChatLimits
 from netlab.errors import NetlabError
@@ -48,6 +50,7 @@ async def connect(
     name: str = "",
     token: str = "",
     tls: ssl.SSLContext | None = None,
+    certified: str = "",
     reconnect: bool = True,
     entropy: Callable[[int], bytes] = secrets.token_bytes,
 ) -> AsyncIterator[Chat]:
@@ -58,6 +61,7 @@ async def connect(
         name: what to be called; unique on the hub. Empty for a client that only asks for `stats`.
         token: what the server asks for, if it does.
         tls: for `tls://`, instead of a context that verifies the server by the system's authorities.
+        certified: the name in the server's certificate, where it is reached under another, as through a relay.
         reconnect: after a cut, connect again and resume.
         entropy: `entropy(n)` gives n bytes that can't be guessed.
 
@@ -66,7 +70,7 @@ async def connect(
         Refused: the hub does not take this client: `name_taken`, `bad_name`, `bad_token`, `server_full`, ...
         ConnectionEnded: nobody answers there.
     """
-    address = parse_url(url)
+    address = msgspec.structs.replace(parse_url(url), certified=certified)
     redial_for = RESUME_WINDOW if reconnect else 0
     machine = ChatClient(name, reliable=GUARANTEES[address.scheme].reliable, token=token, redial_for=redial_for)
     context = (tls or client_tls()) if address.scheme == "tls" else None

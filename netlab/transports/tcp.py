@@ -49,7 +49,7 @@ class TcpClient(StreamClient):
         Raises:
             OSError: nobody listens there, or it can't be reached.
         """
-        hostname = address.host if tls else None
+        hostname = (address.certified or address.host) if tls else None
         await self._loop.create_connection(
             lambda: self,
             address.host,

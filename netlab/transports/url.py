@@ -13,11 +13,16 @@ DEFAULT_HOST = "127.0.0.1"
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a transport listens, or is reached. `str()` is the URL."""
+    """Where a transport listens, or is reached. `str()` is the URL.
+
+    Attributes:
+        certified: the name in the server's certificate, where that is not the host.
+    """
 
     scheme: str
     host: str
     port: int
+    certified: str = ""
 
     def __str__(self) -> str:
         return f"{self.scheme}://{format_host_port(self.host, self.port)}"

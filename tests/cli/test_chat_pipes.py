@@ -402,7 +402,7 @@ def test_what_was_missed_is_told_in_numbers(server_kept_short, cutter, start):
 def test_tls(serve, start, netlab, tmp_path):
     certificate, key = make_certificate(tmp_path)
     server = serve("--tls-cert", certificate, "--tls-key", key)
-    assert [url.split(":")[0] for url in server.urls] == ["tls", "udp"]
+    assert [url.split(":")[0] for url in server.urls] == ["tls", "udp", "rudp"]
     port = server.port("tls")
     done = netlab("tcp-chat", "join", "--port", port, "--tls-ca", certificate, stdin=b"secret\n")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -417,8 +417,23 @@ def test_tls(serve, start, netlab, tmp_path):
     assert (wrong.returncode, wrong.stderr.count(b"\n")) == (1, 1)
 
 
-def make_certificate(folder):
-    """A certificate for 127.0.0.1 that signs itself, and its key."""
+@pytest.mark.slow
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("through", ["--link=delay=1ms", "--capture=x.pcapng"])
+def test_tls_through_a_relay_is_the_servers_own(serve, netlab, tmp_path, monkeypatch, through):
+    monkeypatch.chdir(tmp_path)
+    certificate, key = make_certificate(tmp_path, "localhost")
+    server = serve("--tls-cert", certificate, "--tls-key", key)
+    reach = ["tcp-chat", "join", "--port", server.port("tls"), "--tls-ca", certificate, through]
+    done = netlab(*reach, "--host", "localhost", stdin=b"secret\n")
+    assert done.returncode == 0, done.stderr
+    assert b" secret\n" in done.stdout
+    other = netlab(*reach, "--host", "127.0.0.1", stdin=b"secret\n")  # which is not what it is certified for
+    assert other.returncode == 1
+
+
+def make_certificate(folder, host="127.0.0.1"):
+    """A certificate for an address or a name that signs itself, and its key."""
     import datetime
     import ipaddress
 
@@ -427,6 +442,7 @@ def make_certificate(folder):
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
+    certified = x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "netlab test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -438,7 +454,7 @@ def make_certificate(folder):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([certified]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

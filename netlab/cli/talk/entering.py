@@ -27,11 +27,12 @@ ATTEMPTS = 30
 
 
 class Server(msgspec.Struct, frozen=True):
-    """What is needed to get into one chat server."""
+    """What is needed to get into one chat server; `certified` as for `connect`."""
 
     url: str
     token: str = ""
     tls: ssl.SSLContext | None = None
+    certified: str = ""
 
 
 def login_name() -> str:
@@ -85,7 +86,7 @@ async def join(server: Server, name: str | None) -> AsyncIterator[Chat]:
         for candidate in [name] if name else names_like(login_name()):
             try:
                 chat = await stack.enter_async_context(
-                    connect(server.url, name=candidate, token=server.token, tls=server.tls)
+                    connect(server.url, name=candidate, token=server.token, tls=server.tls, certified=server.certified)
                 )
             except Refused as refused:
                 if refused.code != "name_taken":
