@@ -39,7 +39,7 @@ FORBIDDEN = {
 }
 
 SHELLS_OF_THE_NETWORK = {
-    *("virtual_loop.py", "virtual_endpoint.py", "seeds.py", "precise_wait.py", "proxy.py"),
+    *("virtual_loop.py", "virtual_endpoint.py", "virtual_stream.py", "seeds.py", "precise_wait.py", "proxy.py"),
     *(
         "namespace.py",
         "processes.py",

@@ -1,6 +1,7 @@
 """The network: links that lose, delay and reorder, and hosts on a virtual clock.
 
-All pure, but for `virtual_loop`, `virtual_endpoint`, `seeds`, and what belongs to `proxy` and `testbed`.
+All pure, but for `virtual_loop`, `virtual_endpoint`, `virtual_stream`, `seeds`, and what belongs to `proxy` and
+`testbed`.
 
 Read `link` first, then `simulator`. `link_config` says what a link can do, `link_options` how people write it
 (`loss=1% delay=20ms`); `impairments`, `queues`, `rates` and `delays` are what a link is made of, in the order in which

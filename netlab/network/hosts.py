@@ -1,4 +1,4 @@
-"""Simulated hosts: addresses, UDP ports, and forwarding for others."""
+"""Simulated hosts: addresses, UDP ports, TCP, and forwarding for others."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ import msgspec
 
 from netlab.errors import DecodeError, NetlabError
 from netlab.network import ip_packet
-from netlab.network.ip_packet import DamagedPacket, IpPacket, Packet
-from netlab.packets import ipv4, udp
+from netlab.network.ip_packet import EPHEMERAL, LOOPBACK, DamagedPacket, IpPacket, Packet
+from netlab.network.tcp_stack import TcpStack
+from netlab.packets import ipv4, tcp, udp
+from netlab.packets.tcp import TcpSegment
 from netlab.packets.udp import UdpDatagram
 
 if TYPE_CHECKING:
     from netlab.network.simulator import Simulation
-
-LOOPBACK = int(IPv4Address("127.0.0.1"))
-EPHEMERAL = range(49152, 65536)
-"""Ports that nobody chose (RFC 6335 §6)."""
 
 MAX_DATAGRAM = 65_535 - ipv4.HEADER_LEN - udp.HEADER_LEN
 """Payload of the largest UDP datagram in IPv4, bytes."""
@@ -113,6 +111,7 @@ class Host:
         self._routes = _Routes(simulation, self)
         self._ports: dict[int, list[UdpPort]] = {}
         self._identification = 0
+        self._tcp: TcpStack | None = None
 
     def __repr__(self) -> str:
         return f"<Host {self.name} {self.address_text}>"
@@ -151,6 +150,27 @@ class Host:
     def release(self, port: UdpPort) -> None:
         """A port was closed."""
         self._ports[port.port].remove(port)
+
+    # TCP
+
+    @property
+    def tcp(self) -> TcpStack:
+        """This host's TCP; it is there as soon as it is asked for."""
+        if self._tcp is None:
+            simulation = self._simulation
+            self._tcp = TcpStack(
+                address=self.address,
+                send=self._send_segment,
+                now=lambda: simulation.now,
+                call_at=simulation.call_at,
+                entropy=self.entropy,
+                name=self.name,
+            )
+        return self._tcp
+
+    def _send_segment(self, source: int, destination: int, segment: TcpSegment) -> None:
+        size = ipv4.HEADER_LEN + tcp.encoded_len(segment)
+        self.send(IpPacket(source, destination, segment, size, self.identify()))
 
     # IP
 
@@ -220,4 +240,7 @@ class Host:
                     self.received += 1
                     port.receive(body.payload, packet.source, body.source_port)
                     return
-        self.dropped["no_port"] += 1
+            self.dropped["no_port"] += 1
+        else:
+            self.received += 1
+            self.tcp.arrived(packet.source, packet.destination, body)

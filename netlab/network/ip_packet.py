@@ -20,6 +20,10 @@ from netlab.packets.udp import UdpDatagram
 
 TIME_TO_LIVE = 64
 
+LOOPBACK = int(IPv4Address("127.0.0.1"))
+EPHEMERAL = range(49152, 65536)
+"""Ports that nobody chose (RFC 6335 §6)."""
+
 _UDP_CHECKSUM_AT = ipv4.HEADER_LEN + 6
 
 Body: TypeAlias = UdpDatagram | TcpSegment

@@ -48,7 +48,7 @@ class VirtualEndpoint(asyncio.DatagramTransport):
 
     def _received(self, payload: bytes, source: int, source_port: int) -> None:
         if self._peer is None or self._peer == (source, source_port):
-            self._call(self.protocol.datagram_received, payload, (_text(source), source_port))
+            self._call(self.protocol.datagram_received, payload, (text_of(source), source_port))
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         if self._closing:
@@ -69,9 +69,9 @@ class VirtualEndpoint(asyncio.DatagramTransport):
             case "sockname":
                 address = self._port.address
                 connected = self._host.address if self._peer else 0
-                return _text(connected if address is None else address), self._port.port
+                return text_of(connected if address is None else address), self._port.port
             case "peername" if self._peer is not None:
-                return _text(self._peer[0]), self._peer[1]
+                return text_of(self._peer[0]), self._peer[1]
         return default
 
     def is_closing(self) -> bool:
@@ -100,7 +100,8 @@ class VirtualEndpoint(asyncio.DatagramTransport):
 _texts: dict[int, str] = {}
 
 
-def _text(address: int) -> str:
+def text_of(address: int) -> str:
+    """An address as people write it."""
     text = _texts.get(address)
     if text is None:
         text = _texts[address] = str(IPv4Address(address))

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import sys
@@ -33,8 +34,11 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 from netlab.errors import DeadlineExpired, NetlabError
 from netlab.network.hosts import Host
+from netlab.network.ip_packet import LOOPBACK
 from netlab.network.simulator import Simulation
+from netlab.network.tcp_stack import CannotConnect, PortTaken
 from netlab.network.virtual_endpoint import VirtualEndpoint
+from netlab.network.virtual_stream import VirtualServer, VirtualStream
 from netlab.units import Ns, S, format_duration
 
 T = TypeVar("T")
@@ -325,16 +329,82 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         remote_addr: tuple[str, int] | None = None,
         **options: Any,
     ) -> tuple[asyncio.DatagramTransport, asyncio.DatagramProtocol]:
-        host = _HOST.get(None)
-        if host is None:
-            raise RuntimeError("on which host? start the task with spawn(host, ...), or enter `with loop.on(host):`")
+        host = self._here()
         peer = None if remote_addr is None else (self.address_of(remote_addr[0]), remote_addr[1])
         local = (self.address_of(local_addr[0]), local_addr[1]) if local_addr else (None, 0)
         endpoint = VirtualEndpoint(self, host, local, peer, protocol_factory())
         return endpoint, endpoint.protocol
 
+    @staticmethod
+    def _here() -> Host:
+        host = _HOST.get(None)
+        if host is None:
+            raise RuntimeError("on which host? start the task with spawn(host, ...), or enter `with loop.on(host):`")
+        return host
+
+    async def create_connection(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.Protocol],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        ssl: Any = None,
+        local_addr: tuple[str, int] | None = None,
+        **options: Any,
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Over the TCP of the host that the task runs on.
+
+        Raises:
+            OSError: nobody listens there, or nobody answers.
+        """
+        _no_tls(ssl)
+        waiter: asyncio.Future[None] = self.create_future()
+        stream = VirtualStream(self, protocol_factory, waiter)
+        local_port = local_addr[1] if local_addr else 0
+        stack = self._here().tcp
+        try:
+            stream.attach(stack.connect(self.address_of(host), port or 0, stream, local_port=local_port))
+        except CannotConnect as error:
+            raise OSError(errno.EADDRNOTAVAIL, str(error)) from None
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            stream.abort()
+            raise
+        return stream, cast(asyncio.Protocol, stream.get_protocol())
+
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.Protocol],
+        host: str | None = None,
+        port: int = 0,
+        *,
+        backlog: int = 100,
+        ssl: Any = None,
+        **options: Any,
+    ) -> VirtualServer:
+        """At a port of the host that the task runs on.
+
+        Raises:
+            OSError: the port is taken, or the address is not this host's.
+        """
+        _no_tls(ssl)
+        here = self._here()
+        address = self.address_of(host) or None
+        if address not in (None, here.address, LOOPBACK):
+            raise OSError(errno.EADDRNOTAVAIL, f"{host} is not an address of {here.name}")
+        try:
+            return VirtualServer(self, here.tcp, address, port, protocol_factory, backlog)
+        except PortTaken as error:
+            raise OSError(errno.EADDRINUSE, str(error)) from None
+
     async def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         raise NotImplementedError("a virtual loop has no threads: they know nothing of its clock")
+
+
+def _no_tls(ssl: Any) -> None:
+    if ssl is not None:
+        raise NotImplementedError("a virtual loop has no TLS: what crosses a simulated network shall be seen")
 
 
 def _name(coroutine: object) -> str:

@@ -299,7 +299,8 @@ class StreamClient(asyncio.Protocol):
                 case Deliver(message):
                     self._callbacks.received(message)
                 case Transmit(data):
-                    self._transport.write(data)
+                    if not self._over:  # a ping or its answer, and our side of the stream is closed
+                        self._transport.write(data)
                 case PeerLeft():
                     self._lost("the server said goodbye")
                 case Failed(_, detail):

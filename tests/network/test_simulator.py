@@ -9,7 +9,8 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
-from netlab.network.hosts import EPHEMERAL, LOOPBACK, CannotBind, Host, UdpPort
+from netlab.network.hosts import CannotBind, Host, UdpPort
+from netlab.network.ip_packet import EPHEMERAL, LOOPBACK
 from netlab.network.link_config import LinkConfig
 from netlab.network.link_options import parse_link
 from netlab.network.recording import Recording

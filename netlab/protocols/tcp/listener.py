@@ -12,14 +12,12 @@ from collections.abc import Callable, Hashable
 from netlab.packets.tcp import TcpFlags, TcpSegment
 from netlab.protocols.tcp.connection import Connection
 from netlab.protocols.tcp.events import PassiveOpen
-from netlab.protocols.tcp.states import State
 from netlab.protocols.tcp.tcb import reset_for
 from netlab.units import Ns
 
 BACKLOG = 128
-"""Connections that may be half open, or open and not accepted, at once."""
+"""Connections that may be half open at once."""
 
-_SYN_ALONE = TcpFlags.SYN
 _DECIDING = TcpFlags.SYN | TcpFlags.ACK | TcpFlags.RST
 
 
@@ -31,20 +29,20 @@ class Listener:
         backlog: the bound; at least 1.
 
     Attributes:
-        pending: connections that were begun and not taken by `accepted`, by peer.
+        pending: connections that were begun and that `done` was not told of.
         dropped: SYNs that were not answered because of the bound.
     """
 
     def __init__(self, make: Callable[[Hashable, TcpSegment, Ns], Connection], *, backlog: int = BACKLOG) -> None:
         self._make = make
         self._backlog = max(1, backlog)
-        self.pending: dict[Hashable, Connection] = {}
+        self.pending: list[Connection] = []
         self.dropped = 0
 
     def open(self, peer: Hashable, segment: TcpSegment, now: Ns) -> Connection | TcpSegment | None:
         """A segment came to the port from a peer with no connection: a connection that the segment is to be handed to,
         a reset to send, or None."""
-        if segment.flags & _DECIDING != _SYN_ALONE:
+        if segment.flags & _DECIDING != TcpFlags.SYN:
             # "Any acknowledgment is bad if it arrives on a connection still in the LISTEN state."
             return reset_for(segment) if segment.flags & TcpFlags.ACK else None
         if len(self.pending) >= self._backlog:
@@ -52,13 +50,10 @@ class Listener:
             return None
         connection = self._make(peer, segment, now)
         connection.handle(PassiveOpen(), now)
-        self.pending[peer] = connection
+        self.pending.append(connection)
         return connection
 
-    def accepted(self, peer: Hashable) -> None:
-        """The connection is the application's now, or is no more."""
-        self.pending.pop(peer, None)
-
-    def gave_up(self, connection: Connection) -> bool:
-        """Whether a begun connection has ended, or is back in LISTEN, which this object is already."""
-        return connection.over is not None or connection.state is State.LISTEN
+    def done(self, connection: Connection) -> None:
+        """It is open, and somebody's; or it is no more."""
+        if connection in self.pending:
+            self.pending.remove(connection)
