@@ -171,7 +171,7 @@ class StreamsIn:
         if offset > stream.next:
             return self._take_early(segment, stream, offset, data, outputs)
         if offset < stream.next or (not data and not flags & FIN):
-            outputs.append(Dropped("duplicates"))
+            outputs.append(Dropped("duplicate_data"))
             return True
         if data:
             stream.next = end
@@ -184,7 +184,7 @@ class StreamsIn:
     def _take_early(self, segment: Segment, stream: _Stream, offset: int, data: bytes, outputs: list[Output]) -> bool:
         if offset in stream.waiting or not data:
             if data:
-                outputs.append(Dropped("duplicates"))
+                outputs.append(Dropped("duplicate_data"))
             return True
         # A peer may cut what it sends so small, or let it overlap so much, that keeping it takes far more than its
         # window: it is not acknowledged then, and comes again.
