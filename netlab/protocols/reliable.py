@@ -183,6 +183,11 @@ class ReliableConnection:
         return self.streams.queued
 
     @property
+    def settled(self) -> bool:
+        """Everything that was written is acknowledged."""
+        return not self.streams and not self.recovery.chunks
+
+    @property
     def figures(self) -> dict[str, int]:
         """What the sender knows of its path: sizes in bytes, times in microseconds (0: not yet known)."""
         recovery, trips = self.recovery, self.trips
@@ -330,7 +335,7 @@ class ReliableConnection:
             self._send_data(now, outputs)
         if self._ack_now:
             self._acknowledge(now, outputs)
-        if self._closing and not self.streams and not self.recovery.chunks:
+        if self._closing and self.settled:
             self._leave(outputs, Closed())
 
     def _send_data(self, now: Ns, outputs: list[Output]) -> None:

@@ -72,6 +72,8 @@ class ReliableTransport(asyncio.Transport):
         self._over = False
         self._high, self._low = WRITTEN_AHEAD, WRITTEN_AHEAD // 4
         self._writing_paused = False
+        self.on_step: Callable[[], None] | None = None
+        """Called whenever something happened to the connection."""
 
     def begin(self, protocol: asyncio.Protocol) -> None:
         """Connected: from now on the protocol is told what comes."""
@@ -97,6 +99,8 @@ class ReliableTransport(asyncio.Transport):
         if not self._over:
             self._alarm.set(self.machine.deadline)
             self._tell_how_much_waits()
+        if self.on_step is not None:
+            self.on_step()
 
     def _hand_up(self, output: Deliver | Ended) -> None:
         if not self._reading or self._held:

@@ -177,6 +177,12 @@ class ReliableListener(asyncio.DatagramProtocol):
         if not self._connections:
             self._udp.close()
 
+    def abort(self) -> None:
+        """End every connection at once, and close the socket."""
+        self.close()
+        for connection in list(self._connections.values()):
+            connection.abort()
+
 
 class _Caller(asyncio.DatagramProtocol):
     """A client's socket: the handshake first, then the connection."""
