@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import weakref
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 from netlab.errors import ConnectionEnded
 from netlab.packets.endpoint import format_host_port
 from netlab.protocols.reliable import Finish, Write
 from netlab.protocols.streams_in import Deliver, Ended
+from netlab.transports.byte_stream import LINGER_S
 from netlab.transports.reliable_stream import ReliableTransport
 from netlab.transports.reliable_udp import ReliableListener, Settings, connect_stream
 from netlab.transports.url import parse_url
@@ -233,12 +235,16 @@ async def listen(
     """
     counters: Counter[str] = Counter()
     tasks: set[asyncio.Task[None]] = set()
+    closing: weakref.WeakSet[Any] = weakref.WeakSet()
 
     async def handle(flow: ReliableFlow) -> None:
         try:
             await handler(flow)
-        finally:
-            await flow.close()
+        except BaseException:
+            flow.abort()
+            raise
+        closing.add(asyncio.current_task())
+        await flow.close()
 
     class Accepted(ReliableFlow):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -259,7 +265,10 @@ async def listen(
         yield Listening(f"rudp://{format_host_port(host, port)}", counters)
     finally:
         socket.close()
-        for task in list(tasks):
+        for task in tasks - set(closing):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=LINGER_S)
         socket.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await socket.closed.wait()

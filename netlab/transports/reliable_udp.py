@@ -103,6 +103,8 @@ class ReliableListener(asyncio.DatagramProtocol):
         self._door = Door(entropy=entropy, new_conn=itertools.count(1).__next__, max_flows=max_flows, resets=resets)
         self._connections: dict[int, ReliableTransport] = {}
         self._closing = False
+        self.closed = asyncio.Event()
+        """The socket is closed."""
 
     async def listen(self, address: Address) -> tuple[str, int]:
         """Bind, and give where; port 0 takes a free one.
@@ -165,6 +167,9 @@ class ReliableListener(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         self.counters["socket_errors"] += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
 
     def counted(self) -> dict[str, int]:
         """What the kernel counted for this socket, beside `counters`."""

@@ -9,8 +9,10 @@ import asyncio
 import functools
 import gc
 import random
+import secrets
 import socket
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -22,6 +24,7 @@ from netlab.chat.limits import ChatLimits
 from netlab.packets.packet import Packet, PacketType, decode_all, decode_first, encode, with_session
 from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encode_message, pack
 from netlab.transports import Chat, HubShell
+from netlab.transports.reliable_udp import connect_stream
 from netlab.transports.url import parse_url
 
 _F = TypeVar("_F", bound=Callable[..., Coroutine[Any, Any, None]])
@@ -101,13 +104,13 @@ async def person(url: str, name: str, *rooms: str, **options: Any) -> AsyncItera
 
 
 class Server:
-    """One hub on tcp and udp."""
+    """One hub on tcp, udp and rudp."""
 
-    def __init__(self, shell: HubShell, tcp: str, udp: str) -> None:
-        self.shell, self.tcp, self.udp = shell, tcp, udp
+    def __init__(self, shell: HubShell, tcp: str, udp: str, rudp: str) -> None:
+        self.shell, self.tcp, self.udp, self.rudp = shell, tcp, udp, rudp
 
     def url(self, scheme: str) -> str:
-        return self.tcp if scheme == "tcp" else self.udp
+        return {"tcp": self.tcp, "udp": self.udp, "rudp": self.rudp}[scheme]
 
     def count(self, name: str) -> int:
         """A counter of the hub or of a transport, added up, as `netlab stats` shows them."""
@@ -121,12 +124,13 @@ class Server:
 
 @asynccontextmanager
 async def server(limits: ChatLimits | None = None, **options: Any) -> AsyncIterator[Server]:
-    """Serve on both transports, on free ports."""
+    """Serve on all transports, on free ports."""
     shell = HubShell(limits=limits, token=options.pop("token", ""))
     async with AsyncExitStack() as stack:
         tcp = await stack.enter_async_context(netlab.serve("tcp://127.0.0.1:0", hub=shell))
         udp = await stack.enter_async_context(netlab.serve("udp://127.0.0.1:0", hub=shell, **options))
-        yield Server(shell, tcp.url, udp.url)
+        rudp = await stack.enter_async_context(netlab.serve("rudp://127.0.0.1:0", hub=shell))
+        yield Server(shell, tcp.url, udp.url, rudp.url)
         await shell.close()
 
 
@@ -181,6 +185,17 @@ class RawTcp:
         self.writer.close()
         with suppress(ConnectionError):
             await self.writer.wait_closed()
+
+
+class RawRudp(RawTcp):
+    """The same over a reliable connection, with asyncio's own streams on top."""
+
+    @classmethod
+    async def connect(cls, url: str) -> RawRudp:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await connect_stream(protocol, parse_url(url), entropy=secrets.token_bytes, counters=Counter())
+        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop()))
 
 
 class RawUdp(asyncio.DatagramProtocol):
@@ -255,7 +270,7 @@ class RawUdp(asyncio.DatagramProtocol):
         self.transport.close()
 
 
-RAW = {"tcp": RawTcp, "udp": RawUdp}
+RAW = {"tcp": RawTcp, "udp": RawUdp, "rudp": RawRudp}
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Bad input of every row of LIMITS.md against a running server, over TCP and over UDP.
+"""Bad input of every row of LIMITS.md against a running server, over TCP, over UDP and over rudp.
 
 Each gets its named error or its counted drop, read as `netlab stats` shows it; and all the while two people in another
 room go on talking, one on each transport's sure side, and lose nothing.
@@ -151,15 +151,15 @@ ROWS: list[tuple[str, ChatLimits, Bad, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp"])
 @pytest.mark.parametrize(("limits", "bad", "tcp", "udp"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 @live()
 async def test_after_hello(limits: ChatLimits, bad: Bad, tcp: str, udp: str, scheme: str) -> None:
-    counter = {"tcp": tcp, "udp": udp}[scheme]
+    counter = udp if scheme == "udp" else tcp  # over rudp as over any stream
     async with server(limits) as at, bystanders(at), raw(scheme, at) as peer:
         assert (await peer.hello("bad")).name == "bad"
         await bad(peer)
-        named = counter in ERRORS and (scheme == "tcp" or tcp == udp)
+        named = counter in ERRORS and (scheme != "udp" or tcp == udp)
         if named and counter != "unexpected_type":
             while True:  # the one who passed the limit is told, by name
                 told = await peer.hear()
@@ -183,7 +183,7 @@ async def test_after_hello(limits: ChatLimits, bad: Bad, tcp: str, udp: str, sch
     ],
     ids=["bad name", "bidi override", "name taken", "resumes nothing"],
 )
-@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp"])
 @live()
 async def test_at_hello(hello: m.Hello, code: str, scheme: str) -> None:
     async with server() as at, bystanders(at), raw(scheme, at) as peer:
@@ -195,7 +195,7 @@ async def test_at_hello(hello: m.Hello, code: str, scheme: str) -> None:
             assert (told.name, told.resumed) == ("ann", False)
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp"])
 @live()
 async def test_a_wrong_token(scheme: str) -> None:
     async with server(token="right") as at:
@@ -204,11 +204,11 @@ async def test_a_wrong_token(scheme: str) -> None:
         assert at.count("bad_token") == 1
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp"])
 @live()
 async def test_one_connection_too_many(scheme: str) -> None:
     async with server(ChatLimits(connections=2)) as at, bystanders(at), raw(scheme, at) as peer:
-        if scheme == "tcp":
+        if scheme != "udp":
             assert (await peer.hear()).code == "server_full"
         else:
             assert (await peer.hello("bad")).code == "server_full"
@@ -226,9 +226,10 @@ async def test_one_connection_too_many(scheme: str) -> None:
     ],
     ids=["nothing", "one byte", "all but one byte", "a join", "half a hello", "zeros"],
 )
+@pytest.mark.parametrize("scheme", ["tcp", "rudp"])
 @live()
-async def test_before_hello_over_tcp(data: bytes, code: str) -> None:
-    async with server(ChatLimits(hello_within=200 * MS)) as at, bystanders(at), raw("tcp", at) as peer:
+async def test_before_hello_over_a_stream(data: bytes, code: str, scheme: str) -> None:
+    async with server(ChatLimits(hello_within=200 * MS)) as at, bystanders(at), raw(scheme, at) as peer:
         peer.send(data)
         assert (await peer.hear()).code == code
         assert at.count(code) >= 1
@@ -252,19 +253,21 @@ async def test_before_hello_over_tcp(data: bytes, code: str) -> None:
     ids=["zeros", "one byte", "cut short", "no session", "unknown session", "half a hello", "a join", "small",
          "a guessed cookie", "brackets", "a fragment"],
 )  # fmt: skip
+@pytest.mark.parametrize("scheme", ["udp", "rudp"])
 @live()
-async def test_before_hello_over_udp(data: bytes, counter: str) -> None:
-    async with server() as at, bystanders(at), raw("udp", at) as peer, netlab.connect(at.tcp) as looking:
+async def test_before_hello_over_datagrams(data: bytes, counter: str, scheme: str) -> None:
+    async with server() as at, bystanders(at), raw("udp", at.url(scheme)) as peer, netlab.connect(at.tcp) as looking:
         peer.send(data)
         while not at.count(counter):
             await looking.stats()
         assert at.count("connections") == 3, "the bystanders' and the looker's: nothing was opened for it"
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "rudp"])
 @live(60)
-async def test_a_stalled_reader() -> None:
+async def test_a_stalled_reader(scheme: str) -> None:
     limits = ChatLimits(backlog_soft=128 * KIB, backlog_hard=512 * KIB, message_rate=0)
-    async with server(limits) as at, bystanders(at), raw("tcp", at) as stalled, person(at.tcp, "ann", "bad") as ann:
+    async with server(limits) as at, bystanders(at), raw(scheme, at) as stalled, person(at.tcp, "ann", "bad") as ann:
         await stalled.hello("bad")
         stalled.say(m.Join(1, "bad"))
         await ann.until(lambda: len(ann.events) == 2)
@@ -274,21 +277,23 @@ async def test_a_stalled_reader() -> None:
         assert at.count("slow_consumer") == 1
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "rudp"])
 @live(60)
-async def test_silent_connections_up_to_the_brim() -> None:
+async def test_silent_connections_up_to_the_brim(scheme: str) -> None:
     limits = ChatLimits(half_open=8, half_open_grace=20 * MS, hello_within=100 * MS)
     async with server(limits) as at, bystanders(at), AsyncExitStack() as stack:
-        silent = [await stack.enter_async_context(raw("tcp", at)) for _ in range(60)]
+        silent = [await stack.enter_async_context(raw(scheme, at)) for _ in range(60)]
         async with person(at.tcp, "ann", "bad") as ann:
             assert (await ann.chat.emit("say", "in", to="bad")).status == "ok"
         for peer in silent:
             assert (await peer.hear()).code == "hello_timeout"
 
 
+@pytest.mark.parametrize("scheme", ["udp", "rudp"])
 @live(60)
-async def test_a_flood_of_datagrams_from_nowhere() -> None:
+async def test_a_flood_of_datagrams_from_nowhere(scheme: str) -> None:
     """Hellos, unknown sessions, garbage: 3,000 of them, and nothing is kept."""
-    async with server() as at, bystanders(at), raw("udp", at) as peer:
+    async with server() as at, bystanders(at), raw("udp", at.url(scheme)) as peer:
         for n in range(1000):
             peer.send(bytes([n % 256]) * 30)
             peer.send(encode(Packet(bytes(40), n, session=n.to_bytes(8, "big"))))

@@ -28,7 +28,7 @@ from netlab.units import MS
 
 from .arena import live, person, raw, server
 
-both = pytest.mark.parametrize("scheme", ["tcp", "udp"])
+every = pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp"])
 
 
 def free_port(kind: socket.SocketKind) -> int:
@@ -38,7 +38,7 @@ def free_port(kind: socket.SocketKind) -> int:
         return int(sock.getsockname()[1])
 
 
-KIND = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+KIND = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "rudp": socket.SOCK_DGRAM}
 
 
 # One room
@@ -57,7 +57,7 @@ async def test_people_on_tcp_and_udp_meet_in_one_room() -> None:
         assert await ann.chat.list_rooms() == [{"room": "tea", "members": 2}]
 
 
-@both
+@every
 @live()
 async def test_a_private_message_presence_and_leave(scheme: str) -> None:
     async with server() as at, person(at.url(scheme), "ann", "tea") as ann:
@@ -78,7 +78,7 @@ async def test_a_private_message_presence_and_leave(scheme: str) -> None:
         assert ann.texts == []
 
 
-@both
+@every
 @live()
 async def test_a_question_is_answered_by_handlers(scheme: str) -> None:
     async with server() as at:
@@ -109,7 +109,7 @@ async def test_a_question_is_answered_by_handlers(scheme: str) -> None:
             assert cat.chat.counters["bad_arguments"] == 1
 
 
-@both
+@every
 @live()
 async def test_a_question_that_nobody_answers(scheme: str) -> None:
     async with server() as at, person(at.url(scheme), "ann", "tea") as ann, person(at.url(scheme), "bob", "tea"):
@@ -120,7 +120,7 @@ async def test_a_question_that_nobody_answers(scheme: str) -> None:
 
 
 @live()
-async def test_stats_are_told_to_who_only_looks_and_count_both_transports() -> None:
+async def test_stats_are_told_to_who_only_looks_and_count_every_transport() -> None:
     async with server() as at, person(at.udp, "ann", "tea") as ann:
         await ann.chat.emit("say", "x", to="tea")
         async with netlab.connect(at.tcp) as looking:
@@ -129,7 +129,7 @@ async def test_stats_are_told_to_who_only_looks_and_count_both_transports() -> N
                 await looking.join("tea")
         assert stats["sessions"] == 1
         assert stats["rooms"] == 1
-        assert set(stats["transports"]) == {at.tcp, at.udp}
+        assert set(stats["transports"]) == {at.tcp, at.udp, at.rudp}
         assert stats["transports"][at.udp]["connections"] == 1
         assert stats["transports"][at.udp]["datagrams_in"] >= 4
         assert stats["transports"][at.tcp]["packets_in"] >= 2
@@ -139,7 +139,7 @@ async def test_stats_are_told_to_who_only_looks_and_count_both_transports() -> N
 # Names and tokens
 
 
-@both
+@every
 @live()
 async def test_a_name_that_is_taken(scheme: str) -> None:
     async with server() as at, person(at.tcp, "ann"):
@@ -152,7 +152,7 @@ async def test_a_name_that_is_taken(scheme: str) -> None:
                 pass
 
 
-@both
+@every
 @live()
 async def test_a_token(scheme: str) -> None:
     async with server(token="0123456789abcdef0123456789abcdef") as at:
@@ -272,7 +272,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no ::1 on this machine")
-@both
+@every
 @live()
 async def test_ipv6(scheme: str) -> None:
     async with netlab.serve(f"{scheme}://[::1]:0") as at:
@@ -282,7 +282,7 @@ async def test_ipv6(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("listens", ["127.0.0.1", "::1"])
-@both
+@every
 @live()
 async def test_localhost_is_reached_whichever_address_it_means(scheme: str, listens: str) -> None:
     if listens == "::1" and not has_ipv6():
@@ -296,7 +296,7 @@ async def test_localhost_is_reached_whichever_address_it_means(scheme: str, list
             assert (await ann.chat.emit("say", "here", to="tea")).status == "ok"
 
 
-@both
+@every
 @live()
 async def test_where_several_addresses_are_named_each_is_tried(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server is what this stands in for: the first addresses refuse, or can't be reached at all."""
@@ -322,7 +322,7 @@ async def test_where_several_addresses_are_named_each_is_tried(scheme: str, monk
             assert (await ann.chat.emit("say", "found", to="tea")).status == "ok"
 
 
-@both
+@every
 @live(5)
 async def test_nobody_listens(scheme: str) -> None:
     port = free_port(KIND[scheme])
@@ -331,7 +331,7 @@ async def test_nobody_listens(scheme: str) -> None:
             pass
 
 
-@both
+@every
 @pytest.mark.parametrize("host", ["a" * 70, "does-not-exist.invalid", "a..b"])
 @live(15)
 async def test_a_host_that_is_none(scheme: str, host: str) -> None:
@@ -340,7 +340,7 @@ async def test_a_host_that_is_none(scheme: str, host: str) -> None:
             pass
 
 
-@both
+@every
 @live()
 async def test_a_port_that_is_taken(scheme: str) -> None:
     async with server() as at:
@@ -396,7 +396,7 @@ def test_hosts_and_ports(text: str, url: str) -> None:
 SIZES = [0, 1, 1199, 1200, 1201, 65_535, 65_536, 65_537, MAX_MESSAGE - 1, MAX_MESSAGE]
 
 
-@both
+@every
 @live()
 async def test_texts_of_every_size_arrive_exactly(scheme: str) -> None:
     async with (
@@ -414,7 +414,7 @@ async def test_texts_of_every_size_arrive_exactly(scheme: str) -> None:
         assert (await ann.chat.emit("say", "lives", to="tea")).status == "ok"
 
 
-@both
+@every
 @live()
 async def test_256_kib_both_ways_ten_times_of_ten(scheme: str) -> None:
     async with (
@@ -430,7 +430,7 @@ async def test_256_kib_both_ways_ten_times_of_ten(scheme: str) -> None:
         assert ann.chat.missing == bob.chat.missing == 0
 
 
-@both
+@every
 @live()
 async def test_max_message_is_the_hubs(scheme: str) -> None:
     async with server(ChatLimits(message=100)) as at, person(at.url(scheme), "ann", "tea") as ann:
@@ -457,7 +457,7 @@ def test_what_the_transports_promise() -> None:
 # Ends
 
 
-@both
+@every
 @live()
 async def test_a_server_that_closes_says_so(scheme: str) -> None:
     async with server() as at, person(at.url(scheme), "ann", "tea") as ann:
@@ -471,12 +471,12 @@ async def test_a_server_that_closes_says_so(scheme: str) -> None:
             await ann.chat.join("pub")
 
 
-@both
+@every
 @live()
 async def test_a_transport_that_closes_alone_tells_its_own_clients(scheme: str) -> None:
     """The hub lives on, with the people of the other transport."""
     shell = HubShell()
-    other = {"tcp": "udp", "udp": "tcp"}[scheme]
+    other = {"tcp": "udp", "udp": "rudp", "rudp": "tcp"}[scheme]
     async with netlab.serve(f"{other}://127.0.0.1:0", hub=shell) as stays:
         async with netlab.serve(f"{scheme}://127.0.0.1:0", hub=shell) as goes:
             ann = await netlab.connect(goes.url, name="ann").__aenter__()
@@ -489,7 +489,7 @@ async def test_a_transport_that_closes_alone_tells_its_own_clients(scheme: str) 
         await shell.close()
 
 
-@both
+@every
 @live()
 async def test_a_server_with_its_own_hub_tells_its_clients(scheme: str) -> None:
     async with netlab.serve(f"{scheme}://127.0.0.1:0") as at:
@@ -499,7 +499,7 @@ async def test_a_server_with_its_own_hub_tells_its_clients(scheme: str) -> None:
     await ann.close()
 
 
-@both
+@every
 @live()
 async def test_leaving_is_in_order_what_was_said_is_sent_first(scheme: str) -> None:
     async with server() as at, person(at.tcp, "ann", "tea") as ann:
@@ -513,7 +513,7 @@ async def test_leaving_is_in_order_what_was_said_is_sent_first(scheme: str) -> N
         await last
 
 
-@both
+@every
 @live()
 async def test_connecting_can_be_given_up(scheme: str) -> None:
     """A server that never answers: the caller's own timeout ends it, and nothing is left behind."""
@@ -528,7 +528,7 @@ async def test_connecting_can_be_given_up(scheme: str) -> None:
                     pass
 
 
-@both
+@every
 @live()
 async def test_closing_while_it_dials_again(scheme: str) -> None:
     async with server() as at:
@@ -561,7 +561,7 @@ async def test_a_handler_that_fails_is_reported_and_the_chat_goes_on() -> None:
     assert [type(context["exception"]) for context in faults] == [ZeroDivisionError]
 
 
-@both
+@every
 @live()
 async def test_a_full_server(scheme: str) -> None:
     async with server(ChatLimits(connections=1)) as at, person(at.url(scheme), "ann"):
@@ -570,7 +570,7 @@ async def test_a_full_server(scheme: str) -> None:
                 pass
 
 
-@both
+@every
 @live()
 async def test_garbage_at_the_port_then_a_working_chat(scheme: str) -> None:
     async with server() as at:
