@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netlab.packets import segment
 from netlab.packets.packet import HEADER, TOKEN
 from netlab.packets.text import printable, printable_bytes
 
@@ -84,6 +85,7 @@ _NAMES = {
         "urgptr": "urgent pointer",
     },  # RFC 9293 §3.1
     "UDP": {"sport": "source port", "dport": "destination port", "len": "length", "chksum": "checksum"},  # RFC 768
+    "RudpSegment": {field.key: field.name for field in segment.HEADER.fields} | {"ranges": "acknowledged ranges"},
     "NetlabPacket": {field.key: field.name for field in (*HEADER.fields, *TOKEN.fields)},
 }
 _SAME_AS = {
@@ -164,6 +166,11 @@ def shown(part: Any, field: Any, value: Any, raw: bytes) -> str:
             return f"{value} = byte {value * 8}"
         case ("TCP" | "UDP", "sport" | "dport"):
             return str(value)
+        case ("RudpSegment", "ranges"):
+            pairs = zip(value[::2], value[1::2], strict=False)
+            return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in pairs)
+        case ("RudpSegment", _):
+            return segment.HEADER.field(key).text(int(value))
         case ("NetlabPacket", "magic"):
             return printable_bytes(value)
         case ("NetlabPacket", "fragment_index"):

@@ -131,6 +131,7 @@ _TITLES = {
     "TCP": "TCP",
     "UDP": "UDP",
     "NetlabPacket": "netlab packet",
+    "RudpSegment": "rudp segment",
     "ChatEvent": "chat event",
     "NetlabData": "data",
     "Raw": "data",

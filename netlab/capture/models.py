@@ -168,6 +168,15 @@ _PLACEMENTS = (
         "netlab/packets/packet.py",
     ),
     Placement(
+        "rudp segment",
+        "segment",
+        (4,),
+        "Transport",
+        "It does what a transport does, with acknowledgements, retransmission and congestion control, and uses UDP as "
+        "its substrate, as QUIC does; to UDP it is application data.",
+        "netlab/packets/segment.py",
+    ),
+    Placement(
         "chat event",
         "message",
         (7,),

@@ -2,9 +2,10 @@
 
     UDP()/NetlabPacket(flags="SESSION", session=token)/ChatEvent(text='{"type":"leave"}')/NetlabPacket(type="pong")
 
-Its fields are those of `netlab.packets.packet.HEADER`. Several packets in one datagram or segment follow each other as
-layers. Below UDP and TCP the packet is known by its port (9001 and 9000) and, where scapy knows nothing better, by how
-it begins. What a segment holds of a packet that began in an earlier one is `Raw`: the next header is never hunted for.
+Its fields are those of `netlab.packets.packet.HEADER`; rudp's header behind it is `RudpSegment`. Several packets in one
+datagram or segment follow each other as layers. Below UDP and TCP the packet is known by its port (9001, 9002; 9000)
+and, where scapy knows nothing better, by how it begins. What a segment holds of a packet that began in an earlier one
+is `Raw`: the next header is never hunted for.
 To have packets that span segments put together, read with a session:
 
     sniff(offline="chat.pcapng", session=NetlabSession)
@@ -22,7 +23,8 @@ from zlib import crc32
 
 import msgspec
 
-from netlab.capture.summary import describe
+from netlab.capture.summary import describe, describe_segment
+from netlab.packets import segment
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.header import HeaderField, Shown
 from netlab.packets.packet import (
@@ -33,6 +35,7 @@ from netlab.packets.packet import (
     SESSION_LEN,
     TOKEN,
     VERSION,
+    PacketType,
     announced_len,
     begins_like_a_packet,
 )
@@ -51,7 +54,9 @@ try:
         BitEnumField,
         BitField,
         ConditionalField,
+        FieldListField,
         FlagsField,
+        IntField,
         StrFixedLenField,
         StrLenField,
         XBitField,
@@ -64,15 +69,16 @@ try:
 finally:
     _log.setLevel(_level)
 
-__all__ = ["AnyLoopback", "ChatEvent", "NetlabData", "NetlabPacket", "NetlabSession"]
+__all__ = ["AnyLoopback", "ChatEvent", "NetlabData", "NetlabPacket", "NetlabSession", "RudpSegment"]
 
 _CRC_AT = HEADER.byte("crc")
 _LENGTH_AT = HEADER.byte("payload_length")
-_PORTS = ((TCP, DEFAULT_PORTS["tcp"]), (UDP, DEFAULT_PORTS["udp"]))
+_PORTS = ((TCP, DEFAULT_PORTS["tcp"]), (UDP, DEFAULT_PORTS["rudp"]), (UDP, DEFAULT_PORTS["udp"]))  # the last builds
 _DEFAULTS: dict[str, Any] = {
     "magic": MAGIC,
     "version": VERSION,
     "payload_length": None,
+    "ack_ranges": None,
     "fragment_count": 1,
     "crc": None,
 }
@@ -147,12 +153,20 @@ class NetlabPacket(Packet):
     def guess_payload_class(self, payload: bytes) -> type[Packet]:
         if self.body_len == 0:
             return NetlabPacket.dispatch_hook(payload)
+        if self.type == PacketType.SEGMENT and min(self.body_len, len(payload)) >= segment.HEADER_LEN:
+            return RudpSegment
         body = payload[: self.body_len]
         whole = self.fragment_count == 1 and len(body) == self.body_len
         return ChatEvent if whole and _is_json(body) else NetlabData
 
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
-        body = b"" if isinstance(self.payload, NetlabPacket) else pay[: len(self.payload.self_build())]
+        match self.payload:
+            case NetlabPacket():
+                body = b""
+            case RudpSegment():
+                body = pay
+            case _:
+                body = pay[: len(self.payload.self_build())]
         session = pkt[HEADER_LEN:]
         if self.payload_length is None:
             length = len(session) + len(body)
@@ -166,6 +180,37 @@ class NetlabPacket(Packet):
         kind = HEADER.field("type").names.get(self.type, self.type)
         fragment = "" if self.fragment_count == 1 else f" {self.fragment_index + 1}/{self.fragment_count}"
         return f"netlab {kind} {self.message_id:08x}{fragment}", _all_shown()
+
+
+class RudpSegment(Packet):
+    """rudp's own header, behind ours: whose datagram this is, what it acknowledges, where its data stands.
+
+    `ranges` has the first and last number of each range; `ack_ranges` counts them where it is not given. On the data
+    stand netlab packets as on a TCP stream: one that begins with the segment is a layer.
+    """
+
+    name = segment.HEADER.name
+    fields_desc = [  # noqa: RUF012
+        *(_as_scapy(field) for field in segment.HEADER.fields),
+        FieldListField("ranges", [], IntField("edge", 0), count_from=lambda packet: 2 * (packet.ack_ranges or 0)),
+    ]
+
+    def post_build(self, pkt: bytes, pay: bytes) -> bytes:
+        if self.ack_ranges is None:
+            at = segment.HEADER.byte("ack_ranges")
+            pkt = pkt[:at] + bytes([len(self.ranges) // 2]) + pkt[at + 1 :]
+        return pkt + pay
+
+    def extract_padding(self, s: bytes) -> tuple[bytes, bytes | None]:
+        taken = segment.HEADER_LEN + 4 * len(self.ranges)
+        room = max(0, _room(self) - taken)
+        return s[:room], s[room:] or None
+
+    def guess_payload_class(self, payload: bytes) -> type[Packet]:
+        return NetlabPacket if begins_like_a_packet(payload) else NetlabData
+
+    def mysummary(self) -> Any:  # text, and the layers to show beside it
+        return f"rudp {describe_segment(self.number, self.flags, self.ranges)}".rstrip(), _all_shown()
 
 
 class _Body(Packet):
@@ -207,7 +252,7 @@ class NetlabData(_Body):
 
 def _all_shown() -> list[type[Packet]]:
     """The layers that a summary shows beside the uppermost, which scapy would leave at that."""
-    return [TCP, UDP, NetlabPacket, ChatEvent, NetlabData]
+    return [TCP, UDP, NetlabPacket, RudpSegment, ChatEvent, NetlabData]
 
 
 class NetlabSession(TCPSession):
@@ -275,4 +320,5 @@ def _guess_by_magic(transport: Any) -> None:
 for _transport, _port in _PORTS:
     bind_layers(_transport, NetlabPacket, sport=_port)
     bind_layers(_transport, NetlabPacket, dport=_port)
+for _transport in (TCP, UDP):
     _guess_by_magic(_transport)

@@ -4,16 +4,17 @@ scapy, since a capture has many packets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from netlab.capture.field_names import PROTOCOLS, tcp_flags
 from netlab.errors import DecodeError
-from netlab.packets import ethernet, ipv4, ipv6, tcp, udp
+from netlab.packets import ethernet, ipv4, ipv6, segment, tcp, udp
 from netlab.packets.capture_record import LinkType, Record
 from netlab.packets.checksum import IPAddress
-from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN, begins_like_a_packet
+from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN, PacketType, begins_like_a_packet
 from netlab.packets.text import printable
 from netlab.units import Ns
 
@@ -21,6 +22,7 @@ _MOST = 70_000  # bytes: no packet on a network is longer, whatever a file claim
 _TAGS = {ethernet.EtherType.VLAN, 0x88A8}  # IEEE 802.1Q, and 802.1ad's outer one
 _FRAGMENT = 44
 _EXTENSIONS = {0, 43, _FRAGMENT, 60}  # RFC 8200 §4: hop-by-hop, routing, fragment, destination options
+_SEGMENT = HEADER.field("type").names[PacketType.SEGMENT]
 _SHOWN = 60  # characters of an event
 
 
@@ -44,6 +46,8 @@ class NetlabPart(msgspec.Struct, frozen=True, omit_defaults=True):
     whole: bool = True
 
     def __str__(self) -> str:
+        if self.type == _SEGMENT:  # it has no message id
+            return f"{self.type} {self.event}{'' if self.whole else ', goes on'}"
         fragment = "" if self.count == 1 else f" {self.index + 1}/{self.count}"
         more = "" if self.whole else ", goes on"
         event = f" {self.event}" if self.event else ""
@@ -167,10 +171,10 @@ def _transport(
     match protocol:
         case tcp.PROTOCOL:
             found["protocol"] = "TCP"
-            segment = tcp.decode(data, source, destination, verify=False)
-            found["flags"] = tcp_flags(segment.flags)
-            found |= {"source_port": segment.source_port, "destination_port": segment.destination_port}
-            payload = segment.payload
+            tcp_segment = tcp.decode(data, source, destination, verify=False)
+            found["flags"] = tcp_flags(tcp_segment.flags)
+            found |= {"source_port": tcp_segment.source_port, "destination_port": tcp_segment.destination_port}
+            payload = tcp_segment.payload
         case udp.PROTOCOL:
             found["protocol"] = "UDP"
             datagram = udp.decode(data, source, destination, verify=False)
@@ -197,10 +201,40 @@ def netlab_parts(payload: bytes) -> list[NetlabPart]:
         body = payload[at + HEADER_LEN + (SESSION_LEN if fields["flags"] & SESSION else 0) : end]
         name = HEADER.field("type").names.get(kind, f"type {kind}")
         whole = end <= len(payload)
-        event = describe(body) if whole and count == 1 else ""
-        parts.append(NetlabPart(name, message_id, index, count, length, event, whole))
+        if kind == PacketType.SEGMENT and len(body) >= segment.HEADER_LEN:
+            parts += _segment_parts(name, length, body, whole)
+        else:
+            event = describe(body) if whole and count == 1 else ""
+            parts.append(NetlabPart(name, message_id, index, count, length, event, whole))
         at = end
     return parts
+
+
+def _segment_parts(name: str, length: int, body: bytes, whole: bool) -> list[NetlabPart]:
+    """A segment of rudp, and the netlab packets that its data begins with: they stand there as on a TCP stream."""
+    fields = segment.HEADER.read(body)
+    data_at = segment.HEADER_LEN + segment.RANGE_LEN * fields["ack_ranges"]
+    ranges = [segment.RANGE.read(body, at) for at in range(segment.HEADER_LEN, min(data_at, len(body) - 7), 8)]
+    edges = [edge for one in ranges for edge in (one["first"], one["last"])]
+    words = describe_segment(fields["number"], fields["flags"], edges)
+    if data := body[data_at:]:
+        words += f" bytes {fields['offset']} to {fields['offset'] + len(data) - 1}"
+    return [NetlabPart(name, 0, 0, 1, length, words.strip(), whole), *netlab_parts(data)]
+
+
+def describe_segment(number: int, flags: int, edges: Sequence[int]) -> str:
+    """A segment of rudp in a few words: its number, what is special, what it acknowledges.
+
+    >>> describe_segment(17, 3, [5, 9, 2, 2])
+    '17 FIN acknowledges 5-9, 2'
+    """
+    words = [str(number)] if flags & segment.ELICITS else []  # else its number says nothing
+    words += [name for mask, name in segment.HEADER.field("flags").names.items() if flags & mask & ~segment.ELICITS]
+    if edges:
+        pairs = zip(edges[::2], edges[1::2], strict=False)
+        ranges = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in pairs)
+        words.append(f"acknowledges {ranges}")
+    return " ".join(words)
 
 
 def describe(body: bytes) -> str:

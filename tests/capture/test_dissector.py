@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import shutil
@@ -15,14 +16,19 @@ import pytest
 
 from netlab.capture.recorded import recorded
 from netlab.capture.wireshark.dissector import dissector
-from netlab.packets import ipv4, pcapng, tcp, udp
+from netlab.network import parse_link
+from netlab.network.seeds import seeded_entropy, seeded_simulation
+from netlab.network.virtual_loop import run as run_loop
+from netlab.network.virtual_loop import virtual_loop
+from netlab.packets import ipv4, pcapng, segment, tcp, udp
 from netlab.packets.ethernet import EthernetFrame
 from netlab.packets.ethernet import encode as encode_frame
 from netlab.packets.header import Shown
 from netlab.packets.limits import ReassemblyLimits
-from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN, Packet, decode_all, encode
+from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN, Packet, PacketType, decode_all, encode
 from netlab.packets.reassembly import Arrived, Dropped, Reassembler, Whole
 from netlab.packets.split import split
+from netlab.transports import HubShell, connect, serve
 from netlab.units import MS, S
 
 ANN, BOB = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
@@ -70,7 +76,7 @@ def datagram(payload: bytes, ports: tuple[int, int] = (40_000, 9001)) -> bytes:
     return encode_frame(EthernetFrame(bytes(6), bytes(6), 0x0800, ipv4.encode(ipv4.Ipv4Packet(ANN, BOB, 17, data))))
 
 
-def segment(seq: int, payload: bytes, ports: tuple[int, int] = (40_000, 9000)) -> bytes:
+def tcp_segment(seq: int, payload: bytes, ports: tuple[int, int] = (40_000, 9000)) -> bytes:
     head = tcp.TcpSegment(*ports, seq, 1, tcp.TcpFlags.ACK, 500, payload)
     data = tcp.encode(head, ANN, BOB)
     return encode_frame(EthernetFrame(bytes(6), bytes(6), 0x0800, ipv4.encode(ipv4.Ipv4Packet(ANN, BOB, 6, data))))
@@ -139,7 +145,7 @@ def test_packets_that_span_segments_or_share_one(tshark: Tshark, tmp_path: Path,
     frames, at = [], 0
     while at < len(stream):
         piece = stream[at : at + (20 if at == 0 else dice.choice([1, 19, 20, 21, 60, 400, 1400]))]
-        frames.append((at, segment(at + 1, piece, ports)))
+        frames.append((at, tcp_segment(at + 1, piece, ports)))
         at += len(piece)
     told = tshark(write(tmp_path / "x.pcapng", frames), *HEADER_FIELDS, "netlab.text", "_ws.expert.message")
     found: Fields = {name: [value for row in told for value in row[name]] for name in HEADER_FIELDS}
@@ -156,6 +162,82 @@ def test_datagrams_on_any_port_with_several_packets(tshark: Tshark, tmp_path: Pa
     assert (first["netlab.event"], first["_ws.col.Protocol"]) == (["emit"], ["netlab"])
     assert first["_ws.col.Info"] == ["data 00000001 emit say lobby: hi | data 00000002 | data 00000003"]
     assert second["_ws.col.Protocol"] != ["netlab"]
+
+
+RUDP_FIELDS = [f"netlab.rudp.{field.key}" for field in segment.HEADER.fields]
+RANGE_FIELDS = [f"netlab.rudp.{field.key}" for field in segment.RANGE.fields]
+
+
+class Frames:
+    """A tap that keeps what one point sees."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[int, bytes]] = []
+
+    def seen(self, point: str, at: int, frame: bytes, comment: str | None, *, outbound: bool | None) -> None:
+        self.frames.append((at, frame))
+
+
+def chat_over_rudp(link: str, seed: int) -> list[tuple[int, bytes]]:
+    """Two people and long texts on a simulated link; what the server sees, which is what was not lost."""
+    simulation, tap = seeded_simulation(seed), Frames()
+    server, *clients = (simulation.host(name) for name in ("server", "ann", "bob"))
+    for client in clients:
+        simulation.connect(client, server, parse_link(link))
+    simulation.tap("server", tap)
+
+    async def host(over: asyncio.Event) -> None:
+        hub = HubShell(entropy=seeded_entropy(str(seed), "hub"), wall_clock=lambda: 0)
+        async with serve("rudp://0.0.0.0:9002", hub=hub):
+            await over.wait()
+
+    async def person(name: str) -> None:
+        async with connect("rudp://server:9002", name=name, entropy=seeded_entropy(str(seed), name)) as chat:
+            await chat.join("lobby")
+            for number in range(8):
+                await chat.emit("say", f"{number} {name * 900}", to="lobby")
+
+    async def everybody() -> None:
+        loop, over = virtual_loop(), asyncio.Event()
+        serving = loop.spawn(server, host(over))
+        await asyncio.gather(*(loop.spawn(client, person(client.name)) for client in clients))
+        over.set()
+        await serving
+
+    run_loop(simulation, everybody())
+    return tap.frames
+
+
+def test_rudp_its_header_and_the_packets_of_its_streams(tshark: Tshark, tmp_path: Path) -> None:
+    """Seen at the server: what was lost comes again under new numbers, and packets come in any order."""
+    frames = chat_over_rudp("delay=10ms jitter=5ms loss=10% duplicate=5%", seed=5)
+    names = ["ip.src", "udp.srcport", "udp.dstport", *RUDP_FIELDS, *RANGE_FIELDS, "netlab.message_id"]
+    told = tshark(write(tmp_path / "x.pcapng", frames), *names, "_ws.expert.message")
+    streams: dict[tuple[str, ...], dict[int, bytes]] = {}
+    inner: dict[tuple[str, ...], list[str]] = {}
+    compared = 0
+    for (_, frame), row in zip(frames, told, strict=True):
+        (packet,) = decode_all(frame[42:])
+        flow = (*row["ip.src"], *row["udp.srcport"], *row["udp.dstport"])
+        if packet.type is not PacketType.SEGMENT:
+            continue
+        ours = segment.decode(packet.payload)
+        values = segment.HEADER.read(packet.payload)
+        for name, value in zip(RUDP_FIELDS, values.values(), strict=True):
+            assert row[name] == [f"{value:#04x}" if name.endswith(".flags") else str(value)], name
+        assert row["netlab.rudp.first"] == [str(edge) for edge in ours.ranges[::2]]
+        assert row["netlab.rudp.last"] == [str(edge) for edge in ours.ranges[1::2]]
+        streams.setdefault(flow, {}).update(
+            (ours.offset + at, bytes([byte])) for at, byte in enumerate(bytes(ours.data)) if ours.data
+        )
+        inner.setdefault(flow, []).extend(row["netlab.message_id"][1:])
+        compared += 1
+    assert compared > 100
+    assert len(streams) == 4
+    for flow, there in streams.items():
+        stream = b"".join(there[at] for at in range(len(there)))  # with no hole: rudp has repaired every loss
+        assert inner[flow] == expected(stream)["netlab.message_id"]
+    assert not any("Lua" in text for row in told for text in row["_ws.expert.message"])
 
 
 # ---- putting messages together ---------------------------------------------------------------------------------------
@@ -296,7 +378,7 @@ def test_expert_notes(tshark: Tshark, tmp_path: Path, payload: bytes, filter_nam
 
 
 def test_damage_in_a_stream_ends_what_is_looked_at(tshark: Tshark, tmp_path: Path) -> None:
-    frames = [(0, segment(1, encode(Packet(EVENT, 1)) + b"?" * 30 + encode(Packet(EVENT, 2))))]
+    frames = [(0, tcp_segment(1, encode(Packet(EVENT, 1)) + b"?" * 30 + encode(Packet(EVENT, 2))))]
     (row,) = tshark(write(tmp_path / "x.pcapng", frames), "netlab.message_id", "netlab.left_over", "_ws.expert.message")
     assert row["netlab.message_id"] == ["0x00000001"]
     assert row["netlab.left_over"][0].startswith("3f3f")
@@ -318,7 +400,7 @@ def test_noise_is_no_trouble(tshark: Tshark, tmp_path: Path) -> None:
         for _ in range(dice.randrange(4)):
             payload[dice.randrange(2, len(payload))] = dice.randrange(256)
         piece = bytes(payload[: dice.randrange(len(payload) + 1)]) if dice.random() < 0.3 else bytes(payload)
-        frames.append((number, datagram(piece) if number % 2 else segment(1 + number * 100, piece)))
+        frames.append((number, datagram(piece) if number % 2 else tcp_segment(1 + number * 100, piece)))
     rows = tshark(write(tmp_path / "x.pcapng", frames), "_ws.expert.message", "netlab.magic")
     assert len(rows) == 400
     assert not any("Lua" in text or "error" in text for row in rows for text in row["_ws.expert.message"])

@@ -31,13 +31,20 @@ from netlab.capture.models import OSI, PLACEMENTS, TCP_IP
 from netlab.capture.recorded import names, recorded
 from netlab.capture.summary import describe, netlab_parts, summarize
 from netlab.errors import CaptureError
-from netlab.packets import pcapng
+from netlab.packets import pcapng, segment
 from netlab.packets.capture_record import Interface, LinkType, Record
 from netlab.packets.packet import Packet, PacketType, encode
 from netlab.packets.text import printable
 
 EVENT = b'{"type":"emit","op":3,"event":"chat","to":["lobby"],"args":["hi"]}'
 CHAT = encode(Packet(EVENT, 7, session=b"sessions")) + encode(Packet(b"x" * 600, 8, index=1, count=3))
+RUDP = encode(
+    Packet(
+        segment.encode(segment.Segment(17, 4, 0, 1, 58, 99, 3, (5, 9, 2, 2), encode(Packet(EVENT, 7)))),
+        type=PacketType.SEGMENT,
+        session=b"sessions",
+    )
+)
 ZERO = "00:00:00:00:00:00"
 LO = {"src": ZERO, "dst": ZERO}
 LAN = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
@@ -70,6 +77,7 @@ PACKETS = {
     ),
     "sack": bytes(Ether(**LAN) / IP() / TCP(options=[("NOP", None), ("NOP", None), ("SAck", (1, 2, 3, 4))])),
     "igmp": bytes(Ether(**LAN) / IP(proto=2) / Raw(b"\x16\x00\x09\x04\xe4\x00\x00\xfb")),
+    "rudp": bytes(Ether(**LO) / IP(src="127.0.0.1", dst="127.0.0.1") / UDP(sport=5, dport=9002) / Raw(RUDP)),
     "unknown": bytes(Ether(type=0x1234, **LAN) / Raw(b"what is this")),
     "nothing": b"",
 }
@@ -179,6 +187,7 @@ def test_tcp_flags_and_options_are_as_rfc_9293_draws_them() -> None:
         ("unreachable", "Ethernet/IPv4/ICMP/quoted IPv4/quoted UDP/data"),
         ("icmp", "Ethernet/IPv4/ICMP/data"),
         ("igmp", "Ethernet/IPv4/IGMP"),
+        ("rudp", "Loopback/IPv4/UDP/netlab packet/rudp segment/netlab packet/chat event"),
         ("arp", "Ethernet/ARP"),
     ],
 )
@@ -187,6 +196,20 @@ def test_what_a_packet_is_made_of(name: str, protocols: str) -> None:
     assert "/".join(found.protocol for found in layers) == protocols
     for found in layers:
         assert found.protocol == "data" or found.tcp_ip, found.protocol
+
+
+def test_rudps_header_has_its_fields() -> None:
+    found = layer(dissect(PACKETS["rudp"]), "rudp segment")
+    table = [("packet number", "17"), ("flags", "ELICITS"), ("stream offset", "58"), ("ack delay", "3 x 8 us")]
+    for name, shown in [*table, ("acknowledged ranges", "5-9, 2"), ("ack ranges", "2")]:
+        field = found.field(name)
+        assert field is not None, name
+        assert field.shown == shown
+    assert (found.start, found.header_len) == (42 + 28, 36)
+    assert [str(part) for part in summarize(record(PACKETS["rudp"])).netlab] == [
+        f"segment 17 acknowledges 5-9, 2 bytes 58 to {58 + 20 + len(EVENT) - 1}",
+        "data 00000007 emit chat to lobby: 'hi'",
+    ]
 
 
 def test_data_is_application_data_only_where_a_transport_carries_it() -> None:

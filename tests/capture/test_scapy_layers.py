@@ -18,7 +18,8 @@ from scapy.sendrecv import sniff
 from scapy.sessions import TCPSession
 from scapy.utils import rdpcap, wrpcap
 
-from netlab.capture.scapy_layers import ChatEvent, NetlabData, NetlabPacket, NetlabSession
+from netlab.capture.scapy_layers import ChatEvent, NetlabData, NetlabPacket, NetlabSession, RudpSegment
+from netlab.packets import segment
 from netlab.packets.packet import Packet, PacketType, decode_all, encode
 
 EVENT = b'{"type":"leave","op":3,"room":"lobby"}'
@@ -29,7 +30,7 @@ packets = st.builds(
     st.integers(0, 2**32 - 1),
     st.just(0),
     st.integers(1, 3),
-    st.sampled_from(PacketType),
+    st.sampled_from([kind for kind in PacketType if kind is not PacketType.SEGMENT]),
     st.none() | st.binary(min_size=8, max_size=8),
 )
 
@@ -166,6 +167,39 @@ def test_fuzzed_packets_are_built_and_dissected() -> None:
         assert found.__class__(bytes(found)) == found
 
 
+ranges = st.lists(st.integers(0, 2**32 - 1), max_size=6).map(lambda edges: tuple(edges[: len(edges) // 2 * 2]))
+
+
+@given(
+    number=st.integers(0, 2**32 - 1),
+    flags=st.integers(0, 15),
+    edges=ranges,
+    data=st.binary(max_size=40) | packets.map(encode),
+)
+def test_a_segment_of_rudp_is_the_codecs(number: int, flags: int, edges: tuple[int, ...], data: bytes) -> None:
+    ours = segment.encode(segment.Segment(number, 3, 0, flags, 900, 2**20, 7, edges, data))
+    datagram = encode(Packet(ours, type=PacketType.SEGMENT, session=b"sessions"))
+    found = NetlabPacket(datagram)
+    rudp = found[RudpSegment]
+    assert (rudp.number, rudp.flags, tuple(rudp.ranges), rudp.offset) == (number, flags, edges, 900)
+    assert bytes(rudp.payload) == data
+    assert bytes(found) == datagram
+    assert found.__class__(bytes(found)) == found
+    header = NetlabPacket(type="segment", flags="SESSION", session=b"sessions")
+    told = RudpSegment(
+        number=number, settled=3, flags=flags, offset=900, max_data=2**20, ack_delay=7, ranges=list(edges)
+    )
+    assert bytes(header / told / NetlabData(data=data)) == datagram
+
+
+def test_a_segment_of_rudp_shows_the_packets_that_begin_in_it() -> None:
+    inner = encode(Packet(EVENT, 7)) + encode(Packet(b"x" * 600, 8))[:30]
+    body = segment.encode(segment.Segment(17, 0, 0, 3, 0, 0, 0, (5, 9, 2, 2), inner))
+    found = NetlabPacket(encode(Packet(body, type=PacketType.SEGMENT)))
+    said = "netlab segment 00000000 / rudp 17 FIN acknowledges 5-9, 2 / netlab data 00000007 / leave in lobby"
+    assert found.summary() == f"{said} / netlab data 00000008 / 10 B"
+
+
 def segments(*pieces: bytes, port: int) -> list[IP]:
     """A connection from its first segment on, as scapy has it."""
     built = [IP() / TCP(sport=40_000, dport=port, seq=99, flags="S")]
@@ -173,7 +207,7 @@ def segments(*pieces: bytes, port: int) -> list[IP]:
     for piece in pieces:
         built.append(IP() / TCP(sport=40_000, dport=port, seq=at, flags="PA") / Raw(piece))
         at += len(piece)
-    return [IP(bytes(segment)) for segment in built]
+    return [IP(bytes(one)) for one in built]
 
 
 @pytest.mark.parametrize("port", [9000, 40_001])
@@ -184,7 +218,7 @@ def test_a_session_puts_packets_that_span_segments_together(port: int, several: 
     edges = [0, *sorted({cut for cut in cuts if 20 <= cut < len(stream)}), len(stream)]
     pieces = [stream[a:b] for a, b in itertools.pairwise(edges)]
     session = NetlabSession()
-    whole = [found for segment in segments(*pieces, port=port) if (found := session.process(segment)) is not None]
+    whole = [found for one in segments(*pieces, port=port) if (found := session.process(one)) is not None]
     told = [layer for packet in whole for layer in packet.iterpayloads() if isinstance(layer, NetlabPacket)]
     assert [(packet.message_id, packet.payload_length) for packet in told] == [
         (packet.message_id, len(packet.payload) + 8 * (packet.session is not None)) for packet in several
@@ -195,7 +229,7 @@ def test_a_session_puts_packets_that_span_segments_together(port: int, several: 
 def test_sniffing_a_file_with_scapys_own_session_too(tmp_path: Path) -> None:
     stream = encode(Packet(EVENT, 1)) + encode(Packet(EVENT, 2)) + encode(Packet(EVENT, 3))
     file = str(tmp_path / "x.pcap")
-    wrpcap(file, [Ether() / segment for segment in segments(stream[:30], stream[30:100], stream[100:], port=9000)])
+    wrpcap(file, [Ether() / one for one in segments(stream[:30], stream[30:100], stream[100:], port=9000)])
     for session in (TCPSession, NetlabSession):
         found = sniff(offline=file, session=session)
         assert [packet[NetlabPacket].message_id for packet in found if NetlabPacket in packet] == [1, 2]

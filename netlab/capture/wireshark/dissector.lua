@@ -25,7 +25,7 @@ local function field_of(one)
     return UNSIGNED[one.size](filter, one.name, how, one.names, one.mask, one.means)
 end
 
-for _, header in ipairs(HEADERS) do
+for _, header in ipairs({ HEADER, TOKEN, RUDP, RANGE }) do
     for _, one in ipairs(header.fields) do
         one.field = register(one.key, field_of(one))
         for _, flag in ipairs(one.flags or {}) do
@@ -38,6 +38,7 @@ local F = {
     payload = ProtoField.bytes("netlab.payload", "payload"),
     text = ProtoField.string("netlab.text", "JSON text", base.UNICODE, "a whole message, as it was said"),
     event = ProtoField.string("netlab.event", "event", base.UNICODE, "the type of the message"),
+    segment_data = ProtoField.bytes("netlab.rudp.data", "data", base.NONE, "a piece of the stream"),
     transport_bytes = ProtoField.bytes("netlab.left_over", "bytes left over"),
     fragment = ProtoField.framenum("netlab.fragment", "fragment", base.NONE, frametype.NONE),
     reassembled_in = ProtoField.framenum("netlab.reassembled_in", "message is whole in frame", base.NONE, frametype.NONE),
@@ -67,6 +68,8 @@ local E = {
         expert.group.MALFORMED, expert.severity.ERROR),
     fragment = ProtoExpert.new("netlab.expert.fragment", "The fragments of this message contradict each other",
         expert.group.REASSEMBLE, expert.severity.ERROR),
+    segment = ProtoExpert.new("netlab.expert.segment", "The segment is shorter than its header says",
+        expert.group.MALFORMED, expert.severity.ERROR),
     again = ProtoExpert.new("netlab.expert.duplicate", "This fragment was here before",
         expert.group.REASSEMBLE, expert.severity.NOTE),
     given_up = ProtoExpert.new("netlab.expert.given_up", "The message was given up before this fragment came",
@@ -118,9 +121,11 @@ end
 -- ---- putting messages together: the rules of netlab's own reassembler, without its quotas of memory ------------------
 
 local unfinished, finished, verdicts
+local begun, streams, whole_packets -- of rudp: sessions whose handshake is here; streams; what was whole in which frame
 
 function netlab.init()
     unfinished, finished, verdicts = {}, {}, {}
+    begun, streams, whole_packets = {}, {}, {}
 end
 
 local function finish(key, message, now)
@@ -234,7 +239,6 @@ end
 
 -- ---- one packet ----------------------------------------------------------------------------------------------------
 
-local HEADER = HEADERS[1]
 local AT = {}
 for _, one in ipairs(HEADER.fields) do
     AT[one.key] = one
@@ -317,13 +321,108 @@ local function flow_of(pinfo, token)
     }, " ")
 end
 
+-- ---- rudp: a segment of a stream behind our header ---------------------------------------------------------------
+
+local show_packet
+
+local WRAP, HALF = 2 ^ 32, 2 ^ 31
+
+-- The packets of a stream that a piece of it makes whole, each as bytes; netlab packets stand there as on a TCP stream.
+local function continue_stream(stream, offset, data, unordered)
+    offset = stream.at + (offset - stream.at + HALF) % WRAP - HALF
+    if offset + #data <= stream.at or stream.ended then
+        return {} -- it came before
+    end
+    stream.waiting[offset] = { data = data, unordered = unordered }
+    local found = {}
+    repeat
+        local taken
+        for from, chunk in pairs(stream.waiting) do
+            if from <= stream.at then
+                stream.waiting[from] = nil
+                local new = chunk.data:sub(stream.at - from + 1)
+                stream.at = stream.at + #new
+                if not chunk.unordered then
+                    stream.rest = stream.rest .. new
+                end
+                taken = true
+            end
+        end
+    until not taken
+    while #stream.rest >= HEADER.len do
+        if stream.rest:sub(1, #MAGIC) ~= MAGIC then
+            stream.ended = true -- other programs' data: the next header is never hunted for
+            break
+        end
+        local high, low = stream.rest:byte(AT.payload_length.at + 1, AT.payload_length.at + 2)
+        local size = HEADER.len + high * 256 + low
+        if #stream.rest < size then
+            break
+        end
+        found[#found + 1] = stream.rest:sub(1, size)
+        stream.rest = stream.rest:sub(size + 1)
+    end
+    return found
+end
+
+local function show_ranges(count, range, tree)
+    local told = {}
+    for number = 0, count - 1 do
+        local one = show_header(RANGE, range(number * RANGE.len, RANGE.len), tree)
+        told[#told + 1] = one.first == one.last and tostring(one.first) or one.first .. "-" .. one.last
+    end
+    return #told > 0 and ", acknowledges " .. table.concat(told, "; ") or ""
+end
+
+local function show_segment(range, pinfo, packet, tree, token)
+    if range:len() < RUDP.len then
+        packet:add_proto_expert_info(E.segment)
+        return ""
+    end
+    local part = packet:add(netlab, range, "rudp segment")
+    local segment, items = show_header(RUDP, range(0, RUDP.len), part)
+    local data_at = RUDP.len + segment.ack_ranges * RANGE.len
+    if range:len() < data_at then
+        items.ack_ranges:add_proto_expert_info(E.segment)
+        return ""
+    end
+    local acknowledges = segment.ack_ranges > 0
+        and show_ranges(segment.ack_ranges, range(RUDP.len, data_at - RUDP.len), part) or ""
+    local info = band(segment.flags, ELICITS) ~= 0 and " " .. segment.number or "" -- else the number says nothing
+    if range:len() == data_at then
+        part:append_text(info .. acknowledges)
+        return info .. acknowledges
+    end
+    local data = range(data_at)
+    info = string.format("%s: bytes %d to %d", info, segment.offset, segment.offset + data:len() - 1) .. acknowledges
+    part:append_text(info)
+    part:add(F.segment_data, data)
+    local place = string.format("%d %d %d", pinfo.number, segment.stream, segment.number)
+    if not pinfo.visited then
+        local key = flow_of(pinfo, token) .. " " .. segment.stream
+        local bytes = data:raw()
+        if not streams[key] then
+            local from_here = not begun[token or ""] and bytes:sub(1, #MAGIC) == MAGIC
+            streams[key] = { at = from_here and segment.offset or 0, rest = "", waiting = {} }
+        end
+        local unordered = band(segment.flags, UNORDERED) ~= 0
+        whole_packets[place] = continue_stream(streams[key], segment.offset, bytes, unordered)
+    end
+    for _, bytes in ipairs(whole_packets[place] or {}) do
+        local tvb = ByteArray.new(bytes, true):tvb("packet of stream " .. segment.stream)
+        local said = show_packet(tvb, 0, #bytes, pinfo, tree, token)
+        info = info .. " | " .. said
+    end
+    return info
+end
+
 -- Show the packet at `at`, of which `size` bytes are here. Its few words come back, and the token of its session.
-local function show_packet(tvb, at, size, pinfo, tree, token)
+function show_packet(tvb, at, size, pinfo, tree, token)
     local range = tvb(at, size)
     local packet = tree:add(netlab, range)
     local header, items = show_header(HEADER, range(0, HEADER.len), packet)
     local name = AT.type.names[header.type] or ("type " .. header.type)
-    local info = string.format("%s %08x", name, header.message_id)
+    local info = header.type == SEGMENT and name or string.format("%s %08x", name, header.message_id)
     if header.fragment_count ~= 1 then
         info = string.format("%s %d/%d", info, header.fragment_index + 1, header.fragment_count)
     end
@@ -335,19 +434,18 @@ local function show_packet(tvb, at, size, pinfo, tree, token)
     local payload = range:raw(HEADER.len)
     local sound = doubts(header, items, range, payload)
     local body_at = HEADER.len
-    for number = 2, #HEADERS do
-        local behind = HEADERS[number]
-        if band(header.flags, behind.flag) ~= 0 then
-            if size - body_at < behind.len then
-                items.flags:add_proto_expert_info(E.token)
-                return info, token
-            end
-            show_header(behind, range(body_at, behind.len), packet)
-            if number == TOKEN then
-                token = range(body_at, behind.len):bytes():tohex()
-            end
-            body_at = body_at + behind.len
+    if band(header.flags, SESSION) ~= 0 then
+        if size - body_at < TOKEN.len then
+            items.flags:add_proto_expert_info(E.token)
+            return info, token
         end
+        show_header(TOKEN, range(body_at, TOKEN.len), packet)
+        token = range(body_at, TOKEN.len):bytes():tohex()
+        body_at = body_at + TOKEN.len
+        begun[token] = begun[token] or header.type == ACK
+    end
+    if header.type == SEGMENT and sound then
+        return info .. show_segment(range(body_at), pinfo, packet, tree, token), token
     end
     local said = ""
     if size > body_at then

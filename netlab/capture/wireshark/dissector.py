@@ -10,13 +10,14 @@ import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from netlab.packets import segment
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.header import Header, HeaderField, Shown
 from netlab.packets.limits import ReassemblyLimits
-from netlab.packets.packet import HEADER, MAGIC, SESSION, TOKEN, VERSION
+from netlab.packets.packet import HEADER, MAGIC, SESSION, TOKEN, VERSION, PacketType
 from netlab.units import S
 
-_PORTS = {"tcp": 9000, "udp": 9001, "rudp": 9002, "ws": 9003, "sio": 9004} | DEFAULT_PORTS
+_PORTS = {"ws": 9003, "sio": 9004} | DEFAULT_PORTS
 _DATAGRAMS = {"udp", "rudp"}
 _OVER_HTTP = {"ws", "sio"}
 
@@ -29,8 +30,15 @@ def dissector() -> str:
         "MAGIC": MAGIC.decode(),
         "VERSION": VERSION,
         "KNOWN_FLAGS": sum(HEADER.field("flags").names),
-        "HEADERS": [_header(HEADER), {**_header(TOKEN), "flag": SESSION}],
-        "TOKEN": 2,
+        "SESSION": SESSION,
+        "SEGMENT": PacketType.SEGMENT.value,
+        "ACK": PacketType.ACK.value,
+        "ELICITS": segment.ELICITS,
+        "UNORDERED": segment.UNORDERED,
+        "HEADER": _header(HEADER),
+        "TOKEN": _header(TOKEN),
+        "RUDP": _header(segment.HEADER),
+        "RANGE": _header(segment.RANGE),
         "LIMITS": _limits(ReassemblyLimits()),
         "PORTS": [_port(scheme, number) for scheme, number in _PORTS.items() if scheme != "tls"],
     }
@@ -43,13 +51,18 @@ def _header(header: Header) -> dict[str, _Lua]:
     return {"name": header.name, "len": header.len, "fields": [_field(header, field) for field in header.fields]}
 
 
+def _prefix(header: Header) -> str:
+    """What the filters of its fields begin with. Wireshark knows another `rudp`, so ours stands below netlab."""
+    return header.protocol if header is HEADER or header is TOKEN else f"{HEADER.protocol}.{header.protocol}"
+
+
 def _field(header: Header, field: HeaderField) -> dict[str, _Lua]:
     """One field: `at` and `size` are the whole bytes that hold it, `mask` its bits among theirs."""
     bit = header.first_bit(field.key)
     at, end = bit // 8, (bit + field.bits + 7) // 8
     told: dict[str, _Lua] = {
         "key": field.key,
-        "filter": f"{header.protocol}.{field.key}",
+        "filter": f"{_prefix(header)}.{field.key}",
         "name": field.name,
         "means": field.means,
         "shown": field.shown.value,
@@ -58,13 +71,15 @@ def _field(header: Header, field: HeaderField) -> dict[str, _Lua]:
         "at": at,
         "size": end - at,
     }
+    if field.unit:
+        told["unit"] = field.unit
     if field.bits % 8:
         told["mask"] = ((1 << field.bits) - 1) << end * 8 - bit - field.bits
     if field.shown is Shown.NAMED:
         told["names"] = field.names
     if field.shown is Shown.FLAGS:
         told["flags"] = [
-            {"key": name.lower(), "filter": f"{header.protocol}.{field.key}.{name.lower()}", "name": name, "mask": mask}
+            {"key": name.lower(), "filter": f"{_prefix(header)}.{field.key}.{name.lower()}", "name": name, "mask": mask}
             for mask, name in field.names.items()
         ]
     return told
