@@ -26,7 +26,7 @@ from netlab.network.foreign_sockets import Wanted
 from netlab.network.link import REASONS, Account, Configure, Delivered, Link, Output, TimerFired
 from netlab.network.namespace import StepFailed, Way, enter
 from netlab.network.packet_ring import PacketRing
-from netlab.network.precise_wait import PreciseSelector, wake_on_time
+from netlab.network.precise_wait import PreciseSelector, wake_as_usual, wake_on_time
 from netlab.network.programs import Programs
 from netlab.network.recording_file import RecordingFile
 from netlab.network.seeds import seeded_streams
@@ -174,9 +174,13 @@ class Testbed:
             environment[link_line.VARIABLE] = str(lines[0])
         peer = host == "B"  # it has no input, and its output is no result
         stdin, stdout = (subprocess.DEVNULL, sys.stderr) if peer else (None, None)
-        move = partial(self._wire.move_to, self._wire.namespaces[host])
+
+        def before() -> None:
+            self._wire.move_to(self._wire.namespaces[host])
+            wake_as_usual()
+
         try:
-            self._programs.start(host, command, move, env=environment, stdin=stdin, stdout=stdout, pass_fds=lines)
+            self._programs.start(host, command, before, env=environment, stdin=stdin, stdout=stdout, pass_fds=lines)
         except OSError as error:
             self._tell(orders.NotStarted(command[0], error.errno or 0))
             self._status = 127
