@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from netlab.errors import CaptureTruncated
+from netlab.capture import chain
+from netlab.capture.located import NO_TIME
+from netlab.capture.pcap_index import index_pcap
+from netlab.capture.pcapng_index import PcapngIndex
+from netlab.errors import CaptureError, CaptureTruncated
 from netlab.packets import pcap, pcapng
 from netlab.packets.capture_file import is_pcap
-from netlab.packets.capture_record import CaptureBytes, Interface, Located, Record
-
-NO_TIME = -(2**63)
-"""`time_ns` of a record whose file says no time, as simple packet blocks do not."""
+from netlab.packets.capture_record import CaptureBytes, Interface, Record
 
 
 class RecordIndex:
@@ -34,42 +34,28 @@ class RecordIndex:
         ends_early: why the file has no more records although it should, where it was cut short; else None.
     """
 
-    def __init__(self, data: CaptureBytes) -> None:
+    def __init__(self, data: CaptureBytes, stretch: int = chain.STRETCH) -> None:
         """Read `data`, a whole file.
 
         Raises:
             CaptureError: no capture file, or a damaged one; `offset` says where.
         """
         self.data = data
-        self.ends_early: str | None = None
         self.interfaces: list[Interface] = []
         self._orders: list[tuple[int, pcapng.Layouts]] = []  # where a byte order begins to hold
-        found: list[Located] = []
-        try:
-            self._read(found)
-        except CaptureTruncated as cut:
-            self.ends_early = str(cut)
-
-        def column(name: str, dtype: type) -> NDArray[np.signedinteger]:
-            return np.fromiter((getattr(one, name) for one in found), dtype, len(found))
-
-        self.at, self.start = column("at", np.int64), column("start", np.int64)
-        self.captured, self.original = column("captured", np.int32), column("original", np.int64)
-        self.interface = column("interface", np.int32)
-        self.time_ns = np.array([NO_TIME if one.time_ns is None else one.time_ns for one in found], np.int64)
-
-    def _read(self, found: list[Located]) -> None:
-        if is_pcap(self.data):
-            header = pcap.read_file_header(self.data)
-            self.interfaces.append(header.interface)
-            found.extend(pcap.locate(self.data, header))
-            return
-        blocks = pcapng.Blocks(self.data)
-        self.interfaces = blocks.interfaces
-        for one in blocks.locate():
-            if not self._orders or self._orders[-1][1] is not blocks.layouts:
-                self._orders.append((one.at, blocks.layouts))
-            found.append(one)
+        error: CaptureError | None
+        if is_pcap(data):
+            header = pcap.read_file_header(data)
+            self.interfaces = [header.interface]
+            records, error = index_pcap(data, header, stretch)
+        else:
+            blocks = PcapngIndex(data, stretch)
+            self.interfaces, self._orders = blocks.interfaces, blocks.orders
+            records, error = blocks.records, blocks.error
+        if error is not None and not isinstance(error, CaptureTruncated):
+            raise error
+        self.ends_early = None if error is None else str(error)
+        self.at, self.start, self.captured, self.original, self.time_ns, self.interface = records
 
     def __len__(self) -> int:
         return len(self.at)

@@ -109,11 +109,10 @@ def locate(data: CaptureBytes, header: FileHeader, at: int = FILE_HEADER_LEN) ->
             raise CaptureError(f"a record claims {captured} B captured, over {MAX_CAPTURED} B", offset=at + 8)
         if captured > original:
             raise CaptureError(f"a record claims {captured} B captured of a packet of {original} B", offset=at + 8)
-        end = start + captured
-        if end > size:
+        if start + captured > size:
             raise CaptureTruncated(f"cut short: the last record has {size - start} of {captured} B", offset=at)
         yield Located(at, start, captured, original, seconds * S + fraction * unit, 0)
-        at = end
+        at = start + captured
 
 
 def read_records(data: CaptureBytes) -> Iterator[Record]:

@@ -59,7 +59,7 @@ PACKETS = {
     SIMPLE_PACKET: "I",  # original length
     ENHANCED_PACKET: "IIIII",  # interface, timestamp (2), captured and original length
 }  # what stands before a packet's data, 4.3, 4.4 and appendix A
-_BYTE_ORDER = 0x1A2B3C4D
+BYTE_ORDER = 0x1A2B3C4D
 _END_OF_OPTIONS, _COMMENT = 0, 1
 _IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_TSOFFSET = 2, 3, 9, 14
 
@@ -75,7 +75,7 @@ _RULE = "draft-ietf-opsawg-pcapng"
 def section_header(*, application: str | None = None, os: str | None = None, comment: str | None = None) -> bytes:
     """The block that begins a file: everything up to the next section header belongs to it."""
     # 4.1: version 1.0; a section length of -1 is "not specified", which is what a writer that cannot seek back knows.
-    body = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1)
+    body = struct.pack("<IHHq", BYTE_ORDER, 1, 0, -1)
     return _block(SECTION_HEADER, body + _options((_COMMENT, comment), (3, os), (4, application)))
 
 
@@ -241,12 +241,32 @@ class Blocks:
                 yield self._locate_packet(at, *found)
 
     def step(self) -> tuple[int, int] | None:
-        """Pass one block. Of a record, its type and where its block ends."""
-        at, size = self.at, len(self._data)
+        """Pass one block. Of a record, its type and where its block's body ends."""
+        at = self.at
+        if self._data[at : at + 4] == MAGIC and at + EMPTY_BLOCK_LEN <= len(self._data):
+            self.layouts = _byte_order(self._data, at + 8)
+        kind, self.at = self.whole_block(at)
+        body = self.at - 4
+        if kind in PACKETS:
+            return kind, body
+        if kind == INTERFACE:
+            interface, clock = _read_interface(self._data, at + BLOCK_HEADER_LEN, body, self.layouts)
+            self.interfaces.append(interface)
+            self.clocks.append(clock)
+        elif kind == SECTION_HEADER:
+            self._begin_section(at, self.at - at)
+        return None
+
+    def whole_block(self, at: int) -> tuple[int, int]:
+        """The type of the block that stands `at`, in the present byte order, and where it ends.
+
+        Raises:
+            CaptureTruncated: the file ends within it.
+            CaptureError: its length cannot be.
+        """
+        size = len(self._data)
         if size - at < EMPTY_BLOCK_LEN:
             raise CaptureTruncated(f"cut short: {size - at} B of the last block", offset=at)
-        if self._data[at : at + 4] == MAGIC:
-            self.layouts = _byte_order(self._data, at + 8)
         kind, length = self.layouts.block.unpack_from(self._data, at)
         if length < EMPTY_BLOCK_LEN or length % 4 or length > MAX_BLOCK:
             raise CaptureError(
@@ -261,16 +281,7 @@ class Blocks:
             raise CaptureError(
                 f"a block's length is {length} B at its start and {trailer} B at its end", offset=end - 4
             )
-        self.at = end
-        if kind in PACKETS:
-            return kind, end - 4
-        if kind == INTERFACE:
-            interface, clock = _read_interface(self._data, at + BLOCK_HEADER_LEN, end - 4, self.layouts)
-            self.interfaces.append(interface)
-            self.clocks.append(clock)
-        elif kind == SECTION_HEADER:
-            self._begin_section(at, length)
-        return None
+        return kind, end
 
     def _begin_section(self, at: int, length: int) -> None:
         _need(length, 28, at + 4)
@@ -345,7 +356,7 @@ def comment_of(data: CaptureBytes, at: int, end: int, layouts: Layouts) -> str |
 
 def _byte_order(data: CaptureBytes, at: int) -> Layouts:
     for layouts in (LITTLE, BIG):
-        if layouts.word.unpack_from(data, at) == (_BYTE_ORDER,):
+        if layouts.word.unpack_from(data, at) == (BYTE_ORDER,):
             return layouts
     raise CaptureError(f"the byte-order magic is {bytes(data[at : at + 4]).hex(' ')}", offset=at)
 

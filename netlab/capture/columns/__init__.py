@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from netlab.capture.columns.table import COLUMNS, NO_OFFSET
 from netlab.capture.columns.whole_file import WholeFile
-from netlab.capture.record_index import NO_TIME
+from netlab.capture.located import NO_TIME
 
 __all__ = ["COLUMNS", "NO_OFFSET", "NO_TIME", "Columns"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.capture.columns.network import RawAddresses
-from netlab.capture.columns.octets import Ints
+from netlab.capture.octets import Ints
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

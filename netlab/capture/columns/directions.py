@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.capture.columns.octets import Ints, Octets
+from netlab.capture.octets import Ints, Octets
 from netlab.capture.record_index import RecordIndex
 from netlab.packets.capture_record import LinkType
 from netlab.packets.pcapng import FLAGS, INBOUND, OUTBOUND

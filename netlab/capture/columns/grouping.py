@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.capture.columns.octets import Ints
+from netlab.capture.octets import Ints
 
 
 def number_alike(*keys: Ints) -> NDArray[np.intp]:

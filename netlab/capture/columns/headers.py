@@ -14,9 +14,9 @@ import numpy as np
 
 from netlab.capture.columns import link, network, transport
 from netlab.capture.columns.addresses import Addresses, number_addresses
-from netlab.capture.columns.octets import Ints, Octets
 from netlab.capture.columns.portion import Portion
 from netlab.capture.columns.table import COLUMNS
+from netlab.capture.octets import Ints, Octets
 from netlab.capture.record_index import RecordIndex
 
 PORTION = 32_768

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from netlab.capture.columns.octets import Ints, Octets
 from netlab.capture.columns.portion import NOTHING, Portion
+from netlab.capture.octets import Ints, Octets
 from netlab.packets.capture_record import LinkType
 from netlab.packets.ethernet import EtherType
 

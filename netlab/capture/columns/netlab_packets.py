@@ -9,8 +9,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.capture.columns.octets import Ints, Octets
 from netlab.capture.columns.stream_bytes import StreamBytes
+from netlab.capture.octets import Ints, Octets
 from netlab.packets import udp
 from netlab.packets.packet import HEADER, HEADER_LEN, MAGIC, VERSION, begins_like_a_packet
 

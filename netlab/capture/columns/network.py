@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.capture.columns.octets import Ints
 from netlab.capture.columns.portion import NOTHING, Portion
+from netlab.capture.octets import Ints
 from netlab.packets import ipv4, ipv6
 from netlab.packets.ethernet import EtherType
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from netlab.capture.columns.octets import Ints, Octets
+from netlab.capture.octets import Ints, Octets
 from netlab.capture.record_index import RecordIndex
 
 NOTHING = -1

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from netlab.capture.columns.octets import Ints
+from netlab.capture.octets import Ints
 
 
 class Piece(NamedTuple):

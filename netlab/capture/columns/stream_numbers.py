@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.capture.columns.grouping import number_alike
-from netlab.capture.columns.octets import Ints, Mask
 from netlab.capture.columns.table import NO_OFFSET
+from netlab.capture.octets import Ints, Mask
 from netlab.packets import tcp
 from netlab.packets.tcp import TcpFlags
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netlab.capture.record_index import NO_TIME
+from netlab.capture.located import NO_TIME
 
 NO_OFFSET = NO_TIME
 """An offset in a stream may be negative: a keep-alive's before anything was sent is -1."""

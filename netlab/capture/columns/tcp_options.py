@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.capture.columns.octets import Ints
+from netlab.capture.octets import Ints
 from netlab.packets import tcp
 from netlab.packets.tcp import TcpFlags
 

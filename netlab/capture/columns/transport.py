@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from netlab.capture.columns.octets import Ints
 from netlab.capture.columns.portion import Portion
+from netlab.capture.octets import Ints
 from netlab.packets import tcp, udp
 
 ICMP, ICMPV6 = 1, 58

@@ -14,11 +14,11 @@ from netlab.capture.columns.directions import direction_column
 from netlab.capture.columns.flow_numbers import flow_columns
 from netlab.capture.columns.headers import header_columns
 from netlab.capture.columns.netlab_packets import NetlabPackets, find_packets, packet_columns
-from netlab.capture.columns.octets import Octets
 from netlab.capture.columns.stream_bytes import StreamBytes
 from netlab.capture.columns.stream_numbers import Streams, stream_columns
 from netlab.capture.columns.table import COLUMNS
 from netlab.capture.columns.tcp_options import option_columns, window_columns
+from netlab.capture.octets import Octets
 from netlab.capture.record_index import RecordIndex
 from netlab.packets.packet import HEADER_LEN
 

@@ -29,6 +29,8 @@ class Octets:
             return np.ndarray((room,), dtype, flat if room else None, strides=(1,))
 
         self.size = size
+        self._flat = flat
+        self._word = np.dtype(f"{order}u4")
         self._u8 = view("u1")
         self._u16 = view(f"{order}u2")
         self._u32 = view(f"{order}u4")
@@ -45,3 +47,14 @@ class Octets:
 
     def u64(self, at: Ints) -> NDArray[np.uint64]:
         return self._u64[at].astype(np.uint64)
+
+    def u32_windows(self, starts: Ints, window: int, *, every: int = 1) -> NDArray[Any]:
+        """The 32-bit numbers at `every` byte of a window behind each of the equally spaced `starts`: one line a window.
+
+        Nothing is copied. They are unsigned.
+        """
+        if not len(starts):
+            return np.zeros((0, 0), self._word)
+        spacing = int(starts[1] - starts[0]) if len(starts) > 1 else 0
+        shape = (len(starts), window // every)
+        return np.ndarray(shape, self._word, self._flat, int(starts[0]), (spacing, every))

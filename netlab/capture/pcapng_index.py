@@ -1,0 +1,218 @@
+"""Where the records of a pcapng file stand, all at once.
+
+Section headers and descriptions of interfaces are few: `packets.pcapng` reads them one by one. The blocks between two
+changes of byte order are followed together, and of those that are packets all headers are read at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netlab.capture import chain
+from netlab.capture.located import NO_TIME, Records
+from netlab.capture.octets import Octets
+from netlab.errors import CaptureError
+from netlab.packets import pcapng
+from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Located
+from netlab.packets.pcapng import Clock
+from netlab.units import S
+
+_WINDOW = 4096
+"""Bytes at the beginning of a stretch in which a packet block is looked for."""
+
+_MOST_TURNS = 32
+"""Changes of byte order within a file, after which a loop reads the rest: each costs as much as many packets."""
+
+_SMALLEST = {pcapng.ENHANCED_PACKET: 32, pcapng.OLD_PACKET: 32, pcapng.SIMPLE_PACKET: 16}  # bytes of the whole block
+
+
+class PcapngIndex:
+    """The records of a file, and what its blocks say of them all.
+
+    Attributes:
+        records: every whole one.
+        interfaces: of all sections.
+        orders: where each byte order begins to hold.
+        error: what ends the file early, or None.
+    """
+
+    def __init__(self, data: CaptureBytes, stretch: int = chain.STRETCH) -> None:
+        self._data = data
+        self._stretch = stretch
+        self._blocks = pcapng.Blocks(data)
+        self.interfaces = self._blocks.interfaces
+        self.orders: list[tuple[int, pcapng.Layouts]] = []
+        self.error: CaptureError | None = None
+        parts: list[Records] = []
+        try:
+            while self._blocks.at < len(data):
+                if len(self.orders) > _MOST_TURNS:
+                    parts.append(self._one_by_one())
+                    break
+                at = self._blocks.at
+                self._blocks.step()  # a section header, or what is wrong
+                self.orders.append((at, self._blocks.layouts))
+                parts.append(self._together())
+                if self.error is not None:
+                    break
+        except CaptureError as error:
+            self.error = error
+        self.records = Records.joined(parts)
+
+    def _one_by_one(self) -> Records:
+        found: list[Located] = []
+        try:
+            for one in self._blocks.locate():
+                if self.orders[-1][1] is not self._blocks.layouts:
+                    self.orders.append((one.at, self._blocks.layouts))
+                found.append(one)
+        except CaptureError as error:
+            self.error = error
+        return Records.of(found)
+
+    def _together(self) -> Records:
+        """Every record up to the next change of byte order, or to what is wrong."""
+        blocks, octets = self._blocks, Octets(self._data, self._blocks.layouts.order)
+        begin, size = blocks.at, len(self._data)
+        guesses = _guesses(octets, chain.stretches(begin, size, self._stretch), min(_WINDOW, self._stretch))
+        at, end = chain.follow(begin, size, guesses, lambda places: _step(octets, places), self._plain)
+        kinds = octets.u32(at)
+
+        # what holds for the packets behind each section header and each description of an interface
+        holds_from, sections, described = [begin], [blocks.section], [len(blocks.interfaces)]
+        for place in at[np.isin(kinds, (pcapng.SECTION_HEADER, pcapng.INTERFACE))].tolist():
+            blocks.at = place
+            try:
+                blocks.step()
+            except CaptureError as error:
+                self.error, end = error, place
+                break
+            holds_from.append(place)
+            sections.append(blocks.section)
+            described.append(len(blocks.interfaces))
+        blocks.at = end
+
+        chosen = np.isin(kinds, tuple(_SMALLEST)) & (at < end)
+        at, kinds = at[chosen], kinds[chosen]
+        which = np.searchsorted(holds_from, at, side="right") - 1
+        section, interfaces = np.array(sections)[which], np.array(described)[which]
+        records, sound = self._packets(octets, at, kinds, section, interfaces)
+        if sound == len(at):
+            return records
+        # what is wrong with the first that is not sound is for the loop to say
+        blocks.at, blocks.section = int(at[sound]), int(section[sound])
+        del blocks.interfaces[int(interfaces[sound]) :], blocks.clocks[int(interfaces[sound]) :]
+        try:
+            next(blocks.locate())
+        except CaptureError as error:
+            self.error = error
+            return records
+        raise AssertionError("a packet that is sound was not taken")
+
+    def _packets(
+        self,
+        octets: Octets,
+        at: chain.Places,
+        kinds: NDArray[np.int64],
+        section: NDArray[np.int64],
+        described: NDArray[np.int64],
+    ) -> tuple[Records, int]:
+        """The packets' records up to the first that cannot be, and how many these are."""
+        length = octets.u32(at + 4)
+        smallest = np.array([_SMALLEST.get(kind, 0) for kind in range(8)])[kinds]
+        sound = _until(length >= smallest)
+        at, kinds, section, length = at[:sound], kinds[:sound], section[:sound], length[:sound]
+        simple, old = kinds == pcapng.SIMPLE_PACKET, kinds == pcapng.OLD_PACKET
+        long = np.where(simple, at, at + 16)  # a simple block's original length stands at 8, the others' at 24
+        number = octets.u32(at + 8)
+        number[old] = octets.u16(at[old] + 8)
+        number[simple] = 0
+        interface = section + number
+        sound = _until(interface < described[:sound])
+        at, simple, interface, length, long = (
+            at[:sound],
+            simple[:sound],
+            interface[:sound],
+            length[:sound],
+            long[:sound],
+        )
+
+        original = octets.u32(long + 8)
+        captured = np.where(simple, original, octets.u32(long + 4))
+        snaplens = np.array([one.snaplen for one in self.interfaces], np.int64)[interface]
+        captured = np.where(simple & (snaplens > 0), np.minimum(original, snaplens), captured)
+        start = at + np.where(simple, 12, 28)
+        fits = start + captured + -captured % 4 <= at + length - 4
+        time_ns, in_range = self._times(octets, at, interface, simple)
+        sound = _until((captured <= MAX_CAPTURED) & (captured <= original) & fits & in_range)
+        columns = (at, start, captured.astype(np.int32), original, time_ns, interface.astype(np.int32))
+        return Records(*columns).until(sound), sound
+
+    def _times(
+        self, octets: Octets, at: chain.Places, interface: NDArray[np.int64], simple: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Each packet's time, and whether it is one that 64 bits of ns hold."""
+        time_ns, in_range = np.full(len(at), NO_TIME), np.ones(len(at), bool)
+        for number in np.unique(interface[~simple]).tolist():
+            rows = np.flatnonzero((interface == number) & ~simple)
+            ticks = octets.u32(at[rows] + 12).astype(np.uint64) << np.uint64(32) | octets.u32(at[rows] + 16).astype(
+                np.uint64
+            )
+            time_ns[rows], in_range[rows] = _in_ns(ticks, self._blocks.clocks[number])
+        return time_ns, in_range
+
+    def _plain(self, at: int) -> int:
+        try:
+            kind, end = self._blocks.whole_block(at)
+        except CaptureError:
+            return -1
+        return -1 if kind == pcapng.SECTION_HEADER and self._turns(at) else end
+
+    def _turns(self, at: int) -> bool:
+        """Whether the section header here is in another byte order, or in none."""
+        return self._blocks.layouts.word.unpack_from(self._data, at + 8) != (pcapng.BYTE_ORDER,)
+
+
+def _step(octets: Octets, at: chain.Places) -> chain.Places:
+    behind = np.full(len(at), -1, np.int64)
+    here = np.flatnonzero(at + pcapng.EMPTY_BLOCK_LEN <= octets.size)
+    at = at[here]
+    length = octets.u32(at + 4)
+    whole = (length >= pcapng.EMPTY_BLOCK_LEN) & (length & 3 == 0) & (length <= pcapng.MAX_BLOCK)
+    whole &= at + length <= octets.size
+    turns = (octets.u32(at) == pcapng.SECTION_HEADER) & (octets.u32(at + 8) != pcapng.BYTE_ORDER)
+    here, at, length = here[whole & ~turns], at[whole & ~turns], length[whole & ~turns]
+    end = at + length
+    same = octets.u32(end - 4) == length
+    behind[here[same]] = end[same]
+    return behind
+
+
+def _guesses(octets: Octets, stretches: chain.Places, window: int) -> chain.Places:
+    """For each stretch the first place where a packet's block seems to begin, if there is one close by."""
+    stretches = stretches & ~3  # every block's length is a multiple of 4, and so is where it begins
+    stretches = stretches[stretches + window + pcapng.EMPTY_BLOCK_LEN <= octets.size]
+    lane, place = np.nonzero(octets.u32_windows(stretches, window, every=4) == pcapng.ENHANCED_PACKET)
+    found = stretches[lane] + 4 * place
+    return chain.first_of_each(stretches, found[_step(octets, found) >= 0])
+
+
+def _until(sound: NDArray[np.bool_]) -> int:
+    """How many come before the first that is not sound."""
+    return len(sound) if sound.all() else int(np.argmin(sound))
+
+
+def _in_ns(ticks: NDArray[np.uint64], clock: Clock) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """As `packets.pcapng` does it for one."""
+    limit = 2**63 - 1
+    ns, rest = divmod(S, clock.per_second)
+    if rest or not -limit <= clock.offset <= limit:
+        times = [tick * S // clock.per_second + clock.offset for tick in ticks.tolist()]
+        fits = np.array([abs(time) <= limit for time in times], bool)
+        return np.array([time if abs(time) <= limit else 0 for time in times], np.int64), fits
+    fits = ticks <= np.uint64(limit // ns)
+    time_ns = np.where(fits, ticks, 0).astype(np.int64) * ns
+    if clock.offset > 0:
+        fits &= time_ns <= limit - clock.offset
+    return np.where(fits, time_ns, 0) + clock.offset, fits
