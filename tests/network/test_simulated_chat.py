@@ -1,7 +1,5 @@
 """The chat over udp, unchanged, on the virtual clock: LIMITS.md's guarantees for udp, over many seeds; and one seed is
-one capture, byte for byte, in every process.
-
-`NETLAB_SEEDS=10000` (or any number) with `--slow` runs so many.
+one capture, byte for byte, in every process. `many_seeds` runs as many as one likes.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -18,57 +15,43 @@ import pytest
 
 from netlab.network.recording import Recording
 from netlab.packets import pcapng
-from tests.network.simulated_chat import EPOCH, PEOPLE, Chatted, chat_of_five
+from tests.network.many_seeds import BrokenGuarantee, check, many_seeds
+from tests.network.simulated_chat import EPOCH, PEOPLE, chat_of_five
 
 FEW = 10
-MANY = int(os.environ.get("NETLAB_SEEDS", "100"))
-
-
-def check(chatted: Chatted) -> tuple[int, int, int]:
-    """Assert what udp guarantees; return how many texts were lost, doubled and reordered or late."""
-    said = [text for texts in chatted.sent.values() for text in texts]
-    assert len(said) == len(set(said)) == 50 * len(PEOPLE)
-    assert chatted.sent["failed"] == []
-    assert chatted.left_behind == 0
-    lost = doubled = 0
-    for name, heard in chatted.heard.items():
-        # Membership survives loss: hello, join and leave are repeated until they are acknowledged.
-        assert heard.members == sorted(PEOPLE), name
-        assert heard.after_leaving == [], name
-        # Exact or nothing.
-        assert heard.wrong == 0, name
-        assert set(heard.texts) <= set(said), name
-        # What is lost is counted: a number that did not come is one that is known to be missing.
-        seen = {number for number in heard.numbers if heard.joined_at < number <= heard.last}
-        assert heard.last - heard.joined_at - len(seen) == heard.missing, name
-        # What comes twice is shown twice and counted.
-        assert sum(heard.numbers.values()) - len(heard.numbers) >= heard.duplicates > 0, name
-        lost += len(set(said) - set(heard.texts))
-        doubled += sum(heard.texts.values()) - len(heard.texts)
-    # `ok` is what the hub confirmed, so the hub had it; and nothing is confirmed twice.
-    assert Counter(chatted.sent["ok"]).most_common(1)[0][1] == 1
-    return lost, doubled, len(chatted.sent["unknown"])
-
-
-def run_seeds(seeds: range) -> None:
-    began = time.perf_counter()
-    totals = [check(chat_of_five(seed)) for seed in seeds]
-    lost, doubled, unknown = (sum(column) for column in zip(*totals, strict=True))
-    took = time.perf_counter() - began
-    print(  # noqa: T201  # what -s and -rP show
-        f"{len(seeds)} seeds from {seeds[0]} in {took:.1f} s: {lost} lost, {doubled} doubled, {unknown} unknown"
-    )
-    assert min(lost, doubled, unknown) > 0
+MANY = 100
 
 
 def test_what_udp_guarantees_holds() -> None:
-    run_seeds(range(FEW))
+    totals = many_seeds(range(FEW))
+    assert totals.seeds == FEW
+    assert min(totals.lost, totals.doubled, totals.unknown) > 0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(24 * 3600)
 def test_what_udp_guarantees_holds_over_many_seeds() -> None:
-    run_seeds(range(FEW, FEW + MANY))
+    command = [sys.executable, "-m", "tests.network.many_seeds", "--seeds", str(MANY), "--first", str(FEW)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(f"{MANY} seeds from {FEW}")
+    print(done.stdout)  # noqa: T201  # what -s and -rP show
+
+
+def test_the_check_notices_what_it_is_for() -> None:
+    for spoil, shown in (
+        (lambda chatted: chatted.sent["failed"].append("text"), "said"),
+        (lambda chatted: chatted.heard["ann"].members.pop(), "ann saw as members"),
+        (lambda chatted: setattr(chatted.heard["bob"], "wrong", 1), "bob heard 1 damaged"),
+        (lambda chatted: chatted.heard["cem"].texts.update(["made up"]), "cem heard what nobody said"),
+        (lambda chatted: setattr(chatted.heard["dan"], "missing", 0), "dan"),
+        (lambda chatted: setattr(chatted.heard["eve"], "duplicates", 10**6), "eve counted"),
+        (lambda chatted: setattr(chatted, "left_behind", 1), "the hub still had 1"),
+    ):
+        chatted = chat_of_five(2)
+        check(chatted)
+        spoil(chatted)
+        with pytest.raises(BrokenGuarantee, match=shown):
+            check(chatted)
 
 
 def test_over_a_perfect_link_nothing_is_lost_or_doubled() -> None:
