@@ -30,6 +30,7 @@ COMMANDS = {
     "serve": Entry("netlab.cli.serve:command", "Host one chat over TCP, UDP and reliable UDP."),
     "stats": Entry("netlab.cli.stats:command", "Counters of a running server."),
     "simulate": Entry("netlab.cli.simulate:command", "A scenario on a network that misbehaves, on a virtual clock."),
+    "what-if": Entry("netlab.cli.what_if:command", "A scenario again, with the fates of a few packets changed."),
     "capture": Entry("netlab.cli.capture:command", "Run a command and capture what it sends, without root."),
     "link": Entry("netlab.cli.link:command", "A bad network in front of anybody's UDP program."),
     "testbed": Entry(

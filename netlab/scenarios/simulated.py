@@ -25,7 +25,7 @@ from netlab.scenarios.scenario import Scenario
 from netlab.scenarios.worlds import POINTS, Ran
 from netlab.units import MS, Ns, S
 
-SERVER, GATEWAY = "server", "gateway"
+SERVER, GATEWAY, CLIENT = "server", "gateway", "client"
 THERE, BACK = f"{GATEWAY}>{SERVER}", f"{SERVER}>{GATEWAY}"
 """The directions of the scenario's link."""
 
@@ -56,7 +56,7 @@ def run(
     clients: list[Host] = []
     places: list[_Place] = []
     for number, kind in enumerate(scenario.flows):
-        own = [simulation.host(f"client{len(clients) + k + 1}") for k in range(kind.clients)]
+        own = [simulation.host(f"{CLIENT}{len(clients) + k + 1}") for k in range(kind.clients)]
         clients += own
         for host in own:
             simulation.connect(host, gateway, LinkConfig())

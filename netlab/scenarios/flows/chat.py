@@ -62,6 +62,7 @@ class _Chatting:
         self._config = config
         self._place = place
         self._tally = Tally(f"chat of {config.people} over {config.over}", config.bytes)
+        self._said_at: dict[str, Ns] = {}
         self._in_the_room = 0
         self._all_in = asyncio.Event()
 
@@ -94,9 +95,8 @@ class _Chatting:
                 seen: Counter[str] = Counter()
 
                 def hear(text: str, message: Message) -> None:
-                    key, _, at = text.rstrip("x").partition("@")
-                    self._tally.arrive(now_ns(self._loop), int(at), again=key in seen)
-                    seen[key] += 1
+                    self._tally.arrive(now_ns(self._loop), self._said_at[text], again=text in seen)
+                    seen[text] += 1
 
                 chat.on("say")(hear)
                 await chat.join("lobby")
@@ -115,9 +115,10 @@ class _Chatting:
 
     async def _speak(self, chat: Chat, name: str) -> None:
         for number in range(self._config.messages):
-            now = now_ns(self._loop)
-            self._tally.send(now, self._config.people)
-            outcome = await chat.emit("say", f"{name}.{number}@{now}".ljust(self._config.bytes, "x"), to="lobby")
+            text = f"{number} of {name} ".ljust(self._config.bytes, "x")
+            self._said_at[text] = now_ns(self._loop)
+            self._tally.send(self._said_at[text], self._config.people)
+            outcome = await chat.emit("say", text, to="lobby")
             self._tally.unknown += outcome.status != "ok"
 
     async def _wait_for_silence(self) -> None:
