@@ -337,7 +337,9 @@ class ChatClient:
                     view.begin(number + 1)
             case m.Leave(room=room):
                 room = _spelled(room)
-                self._left_at[room] = result.rooms.get(room, 0)
+                was_in = self.rooms.get(room)
+                # Where nobody is left in the room it is no more, and our leaving has no number.
+                self._left_at[room] = result.rooms.get(room, 0 if was_in is None else was_in.last)
                 if room in self.rooms and self._joining(room):  # after a cut we may be in it again, and have heard so
                     self.rooms[room].left = True
                 else:

@@ -533,6 +533,21 @@ def test_what_comes_before_the_answer_to_a_join_in_any_order_is_neither_missing_
     assert (view.first, view.last, view.missing) == (8, 7, set())
 
 
+def test_our_own_join_that_comes_late_after_we_left_an_empty_room_is_no_new_join() -> None:
+    """Where nobody is left in a room, the leaving has no number. (Found by seed 1193 of the simulated chat.)"""
+    alone = Alone(reliable=False).opened()
+    alone.ask(m.Join(0, "tea"))
+    alone.hear(m.Result(1, "ok", rooms={"tea": 1}, epoch="e"))
+    alone.ask(m.Leave(0, "tea"))
+    alone.hear(m.Result(2, "ok"))
+    alone.hear(m.Joined(rooms={"tea": 1}, sid=alone.machine.sid, name=alone.machine.name, time=0))
+    assert "tea" not in alone.machine.rooms
+    alone.ask(m.Join(0, "tea"))  # others have made the room anew, and are in it
+    alone.hear(m.Joined(rooms={"tea": 3}, sid=alone.machine.sid, name=alone.machine.name, time=0))
+    alone.hear(m.Result(3, "ok", rooms={"tea": 3}, epoch="f"))
+    assert alone.machine.missing == 0
+
+
 def test_our_own_join_that_comes_late_after_we_left_is_no_new_join() -> None:
     alone = Alone(reliable=False).opened()
     alone.ask(m.Join(0, "tea"))
