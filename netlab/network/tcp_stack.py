@@ -365,7 +365,7 @@ class TcpStack:
         socket = self._sockets.get(key)
         if socket is None:
             self._open(source, destination, segment, None)
-        elif socket.connection.may_be_reopened_by(segment):
+        elif socket.connection.tcb.state is State.TIME_WAIT and socket.connection.may_be_reopened_by(segment):
             self.forget(socket)
             self._open(source, destination, segment, socket.connection.tcb.sender.snd_nxt)
         else:

@@ -176,7 +176,8 @@ def encoded_len(segment: TcpSegment) -> int:
     return HEADER_LEN + (length + 3 & ~3) + len(segment.payload)
 
 
-_FLAGS = tuple(TcpFlags(bits) for bits in range(256))  # looking one up costs a tenth of making it
+FLAGS = tuple(TcpFlags(bits) for bits in range(256))
+"""Every combination of control bits by its number: looking one up costs a tenth of making it."""
 
 
 # ---- bytes <-> objects -----------------------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ def decode(data: bytes, source: IPAddress, destination: IPAddress, *, verify: bo
         destination_port,
         seq,
         ack,
-        _FLAGS[flags],
+        FLAGS[flags],
         window,
         data[header_length:],
         decode_options(data[HEADER_LEN:header_length]) if header_length > HEADER_LEN else (),

@@ -12,7 +12,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from operator import attrgetter
 
-from netlab.packets.tcp import TcpFlags
 from netlab.protocols.delivery_rate import Stamp
 from netlab.units import Ns
 
@@ -36,7 +35,7 @@ class Sent:
 
     __slots__ = ("again", "end", "flags", "lost", "payload", "sacked", "sent_at", "seq", "stamp", "times")
 
-    def __init__(self, seq: int, end: int, payload: bytes, flags: TcpFlags, sent_at: Ns, stamp: Stamp) -> None:
+    def __init__(self, seq: int, end: int, payload: bytes, flags: int, sent_at: Ns, stamp: Stamp) -> None:
         self.seq = seq
         self.end = end
         self.payload = payload

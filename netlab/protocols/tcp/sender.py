@@ -23,7 +23,7 @@ from netlab.units import Ns, S
 if TYPE_CHECKING:
     from netlab.protocols.tcp.tcb import Tcb
 
-_ACK, _PSH, _FIN = TcpFlags.ACK, TcpFlags.PSH, TcpFlags.FIN
+_ACK, _PSH, _FIN = int(TcpFlags.ACK), int(TcpFlags.PSH), int(TcpFlags.FIN)
 _ACK_PSH = _ACK | _PSH
 
 FS = 2

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netlab.packets.tcp import TcpFlags, TcpSegment
+from netlab.packets.tcp import FLAGS, TcpFlags, TcpSegment
 from netlab.protocols.congestion.control import CongestionControl
 from netlab.protocols.tcp.acceptability import ChallengeAcks
 from netlab.protocols.tcp.config import TcpConfig
@@ -21,8 +21,9 @@ from netlab.protocols.tcp.states import TRANSITIONS, Cause, State
 from netlab.protocols.trace import Decision, Trace
 from netlab.units import Ns
 
-_ACK, _RST, _SYN, _FIN, _URG = TcpFlags.ACK, TcpFlags.RST, TcpFlags.SYN, TcpFlags.FIN, TcpFlags.URG
-_ECE, _CWR = TcpFlags.ECE, TcpFlags.CWR
+_ACK, _RST, _SYN, _FIN, _URG, _ECE, _CWR = map(
+    int, (TcpFlags.ACK, TcpFlags.RST, TcpFlags.SYN, TcpFlags.FIN, TcpFlags.URG, TcpFlags.ECE, TcpFlags.CWR)
+)
 
 
 class Tcb:
@@ -96,7 +97,7 @@ class Tcb:
 
     # ---- segments ----
 
-    def emit(self, seq: int, flags: TcpFlags, payload: bytes, now: Ns, *, is_new: bool = False) -> None:
+    def emit(self, seq: int, flags: int, payload: bytes, now: Ns, *, is_new: bool = False) -> None:
         """Send a segment with the current acknowledgement and window; "once in the ESTABLISHED state, all segments must
         carry current acknowledgment information" (RFC 9293 §3.8)."""
         receiver, sender = self.receiver, self.sender
@@ -118,7 +119,7 @@ class Tcb:
             self.remote_port or 0,
             seq & MASK,
             receiver.rcv_nxt & MASK,
-            flags,
+            FLAGS[flags],
             window,
             payload,
             self.agreed.options(now, blocks),
@@ -128,10 +129,10 @@ class Tcb:
         receiver.acknowledged()
         self.out.append(Transmit(segment, self.agreed.ecn and is_new and bool(payload)))
 
-    def _ecn_flags(self, *, is_new: bool) -> TcpFlags:
+    def _ecn_flags(self, *, is_new: bool) -> int:
         """RFC 3168 §6.1.3: the receiver sets ECE "until it receives a CWR packet"; §6.1.2: the sender "sets the CWR
         flag in the TCP header of the first new data packet sent after the window reduction"."""
-        flags = _ECE if self.echo_congestion else TcpFlags(0)
+        flags = _ECE if self.echo_congestion else 0
         if is_new and self.sender.cwr_due:
             self.sender.cwr_due = False
             flags |= _CWR
@@ -150,7 +151,7 @@ class Tcb:
         """`<SEQ=ISS><CTL=SYN>`, or in SYN-RECEIVED `<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>`."""
         sender, receiver, agreed = self.sender, self.receiver, self.agreed
         answers = self.peers_syn
-        flags = _SYN | agreed.syn_flags(answers)
+        flags = _SYN | int(agreed.syn_flags(answers))
         acknowledgment = 0
         if answers is not None:
             flags |= _ACK
@@ -167,7 +168,7 @@ class Tcb:
             self.remote_port or 0,
             sender.iss & MASK,
             acknowledgment,
-            flags,
+            FLAGS[flags],
             window,
             b"",
             agreed.syn_options(now, answers),
@@ -177,7 +178,7 @@ class Tcb:
     def emit_reset(self, seq: int, ack: int | None) -> None:
         """`<SEQ=...><CTL=RST>`, or with an acknowledgement `<SEQ=...><ACK=...><CTL=RST,ACK>`."""
         flags = _RST if ack is None else _RST | _ACK
-        segment = TcpSegment(self.local_port, self.remote_port or 0, seq & MASK, (ack or 0) & MASK, flags)
+        segment = TcpSegment(self.local_port, self.remote_port or 0, seq & MASK, (ack or 0) & MASK, FLAGS[flags])
         self.out.append(Transmit(segment))
 
     # ---- what figures are made of ----
@@ -218,6 +219,6 @@ def reset_for(segment: TcpSegment) -> TcpSegment | None:
         return None
     source, destination = segment.destination_port, segment.source_port
     if segment.flags & _ACK:
-        return TcpSegment(source, destination, segment.acknowledgment_number, 0, _RST)
+        return TcpSegment(source, destination, segment.acknowledgment_number, 0, TcpFlags.RST)
     length = len(segment.payload) + bool(segment.flags & _SYN) + bool(segment.flags & _FIN)
-    return TcpSegment(source, destination, 0, (segment.sequence_number + length) & MASK, _RST | _ACK)
+    return TcpSegment(source, destination, 0, (segment.sequence_number + length) & MASK, TcpFlags.RST | TcpFlags.ACK)
