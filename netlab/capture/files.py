@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from netlab.capture.columns import Columns
     from netlab.capture.columns.netlab_packets import NetlabPackets
     from netlab.capture.columns.whole_file import WholeFile
+    from netlab.capture.continued import Part
     from netlab.capture.flows import Conversation, Flow
     from netlab.capture.messages import Message
     from netlab.capture.selection import Wanted
@@ -49,8 +50,13 @@ class CapturedPacket:
         record: as it stands in the file: `number`, `time_ns`, `interface`, `data`, `original_len`, `comment`.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, whole: WholeFile) -> None:
         self.record = record
+        self._whole = whole
+
+    @property
+    def _parts(self) -> tuple[Part, ...]:
+        return self._whole.netlab_parts.get(self.record.number - 1, ())
 
     @functools.cached_property
     def scapy(self) -> Any:
@@ -60,7 +66,7 @@ class CapturedPacket:
     @functools.cached_property
     def layers(self) -> list[Layer]:
         """Its layers, the link's first, with their fields and the bytes these stand in."""
-        return layers_of(self.scapy, self.record.data)
+        return layers_of(self.scapy, self.record.data, self._parts)
 
     @property
     def sums(self) -> Sums:
@@ -70,7 +76,7 @@ class CapturedPacket:
     @functools.cached_property
     def summary(self) -> Summary:
         """Its line in a list of packets."""
-        return summarize(self.record)
+        return summarize(self.record, self._parts)
 
     def __repr__(self) -> str:
         return f"<packet {self.record.number}: {self.summary.protocol}, {self.record.original_len} B>"
@@ -174,7 +180,7 @@ class Capture:
         Raises:
             CaptureError: there is no such packet; the message says which there are.
         """
-        return CapturedPacket(self._whole.index.record(self._row(number)))
+        return CapturedPacket(self._whole.index.record(self._row(number)), self._whole)
 
     def comment(self, number: int) -> str | None:
         """What the file says of the packet of this number, such as why it was dropped. Text from a file: escape it.
@@ -196,7 +202,7 @@ class Capture:
 
     def __iter__(self) -> Iterator[CapturedPacket]:
         for row in range(len(self)) if self._rows is None else self._rows.tolist():
-            yield CapturedPacket(self._whole.index.record(row))
+            yield CapturedPacket(self._whole.index.record(row), self._whole)
 
     def __repr__(self) -> str:
         of = "" if self._rows is None else f" of {len(self._whole.index)}"

@@ -9,8 +9,8 @@ Read `scapy_layers` for netlab's own packet. Importing this does not import scap
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +21,9 @@ from netlab.packets import ipv6
 from netlab.packets.capture_record import LinkType
 from netlab.packets.packet import HEADER_LEN
 from netlab.packets.text import printable_bytes
+
+if TYPE_CHECKING:
+    from netlab.capture.continued import Part
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -133,11 +136,12 @@ _TITLES = {
     "NetlabPacket": "netlab packet",
     "RudpSegment": "rudp segment",
     "ChatEvent": "chat event",
+    "NetlabContinued": "netlab packet (continued)",
     "NetlabData": "data",
     "Raw": "data",
     "Padding": "padding",
 }  # scapy's class -> the protocol's name
-_NO_HEADER = {"ChatEvent", "NetlabData", "Raw", "Padding"}  # all of it is what was carried
+_NO_HEADER = {"ChatEvent", "NetlabData", "NetlabContinued", "Raw", "Padding"}  # all of it is what was carried
 _UNSAID = 2**32  # an end behind every packet's
 _PLACELESS = Placement("", "packet", (), "", None, "")
 _PLACELESS_DATA = Placement("data", "data", (), "", None, "")
@@ -184,10 +188,17 @@ def dissect(data: bytes, linktype: int = LinkType.EN10MB) -> list[Layer]:
     return layers_of(to_scapy(data, linktype), data)
 
 
-def layers_of(packet: Any, data: bytes) -> list[Layer]:
-    """The layers of a packet that scapy has dissected from `data`."""
+def layers_of(packet: Any, data: bytes, parts: Sequence[Part] = ()) -> list[Layer]:
+    """The layers of a packet that scapy has dissected from `data`.
+
+    Args:
+        parts: what a TCP segment holds of netlab packets that do not begin in it with a whole header: the packet alone
+            does not say (`continued`).
+    """
     layers: list[Layer] = []
     chain = list(_chain(packet))
+    if parts and parts[0].before:
+        chain = _with_continued(chain, parts[0].length)
     at, above_transport, limit = 0, False, len(data)
     for number, part in enumerate(chain):
         own = part.raw_packet_cache if part.raw_packet_cache is not None else part.self_build()
@@ -200,9 +211,14 @@ def layers_of(packet: Any, data: bytes) -> list[Layer]:
         payload_start = start if kind in _NO_HEADER else at
         title = _title(kind, part, chain[:number])
         placement = _placement(title, above_transport)
-        fields = () if kind in ("Raw", "Padding", "NetlabData") else tuple(_fields(part, own, start))
+        fields = () if kind in _NO_HEADER else tuple(_fields(part, own, start))
         if kind in _NO_HEADER and at > start:
             fields = (_text_field(kind, data[start:at], start),)
+        notes = tuple(remarks(kind, part, chain[:number], data, start, end))
+        if parts and kind == "NetlabContinued":
+            notes = (parts[0].note,)
+        elif parts and not parts[-1].before and kind == "Raw":
+            notes = (parts[-1].note,)
         layers.append(
             Layer(
                 protocol=title,
@@ -214,7 +230,7 @@ def layers_of(packet: Any, data: bytes) -> list[Layer]:
                 payload_start=payload_start,
                 end=max(end, at),
                 fields=fields,
-                notes=tuple(remarks(kind, part, chain[:number], data, start, end)),
+                notes=notes,
             )
         )
         above_transport = above_transport or kind in ("TCP", "UDP", "TCPerror", "UDPerror")
@@ -258,6 +274,21 @@ def _chain(packet: Any) -> Iterator[Any]:
         packet = packet.payload
 
 
+def _with_continued(chain: list[Any], length: int) -> list[Any]:
+    """The same layers, but the first `length` bytes that TCP carries are the middle of a netlab packet.
+
+    Taken for themselves they may look like anything; the packets behind them stand where they end.
+    """
+    from netlab.capture.scapy_layers import NetlabContinued, NetlabPacket
+
+    above = next(number for number, part in enumerate(chain) if type(part).__name__ == "TCP") + 1
+    padding = [part for part in chain[above:] if type(part).__name__ == "Padding"]
+    payload = bytes(chain[above])[: len(bytes(chain[above])) - sum(len(part.load) for part in padding)]
+    behind = payload[length:]
+    packets = _chain(NetlabPacket(behind)) if behind else ()
+    return [*chain[:above], NetlabContinued(data=payload[:length]), *packets, *padding]
+
+
 def _title(kind: str, part: Any, below: list[Any]) -> str:
     if kind == "Ether" and part.src == part.dst == NO_ADDRESS:
         return "Loopback"
@@ -274,7 +305,10 @@ def _placement(title: str, above_transport: bool) -> Placement:
     """Where a layer stands; data that no transport carries stands nowhere."""
     if title == "data" and not above_transport:
         return _PLACELESS_DATA
-    return PLACEMENTS.get(title.removeprefix("quoted "), PLACEMENTS["data"] if above_transport else _PLACELESS)
+    return PLACEMENTS.get(
+        title.removeprefix("quoted ").removesuffix(" (continued)"),
+        PLACEMENTS["data"] if above_transport else _PLACELESS,
+    )
 
 
 def _end_of(kind: str, part: Any, start: int, header_end: int) -> int:
@@ -289,7 +323,7 @@ def _end_of(kind: str, part: Any, start: int, header_end: int) -> int:
             return start + int(part.len)
         case "NetlabPacket":
             return start + HEADER_LEN + int(part.payload_length)
-        case "ChatEvent" | "NetlabData" | "Raw" | "Padding":
+        case _ if kind in _NO_HEADER:
             return header_end
         case _:
             return _UNSAID

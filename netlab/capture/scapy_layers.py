@@ -255,6 +255,13 @@ def _all_shown() -> list[type[Packet]]:
     return [TCP, UDP, NetlabPacket, RudpSegment, ChatEvent, NetlabData]
 
 
+class NetlabContinued(_Body):
+    """Bytes of a netlab packet that began in an earlier segment. Only a whole stream tells that they are."""
+
+    name = "netlab packet (continued)"
+    fields_desc = [_TextField("data", b"", length_from=len)]  # noqa: RUF012
+
+
 class NetlabSession(TCPSession):
     """scapy's session for TCP, which finds netlab packets on any port.
 

@@ -5,7 +5,7 @@ scapy, since a capture has many packets.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from netlab.packets.checksum import IPAddress
 from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN, PacketType, begins_like_a_packet
 from netlab.packets.text import printable
 from netlab.units import Ns
+
+if TYPE_CHECKING:
+    from netlab.capture.continued import Part
 
 _MOST = 70_000  # bytes: no packet on a network is longer, whatever a file claims
 _TAGS = {ethernet.EtherType.VLAN, 0x88A8}  # IEEE 802.1Q, and 802.1ad's outer one
@@ -34,7 +37,8 @@ class NetlabPart(msgspec.Struct, frozen=True, omit_defaults=True):
         message_id, index, count: fragment `index` (from 0) of `count` of this message.
         payload_len: as its header says, bytes, the session token included.
         event: the chat event in it, in a few words; "" where it holds no whole one. Printable.
-        whole: whether all of it is here; over TCP it may go on in the next segment.
+        whole: whether its end is here; over TCP it may go on in the next segment.
+        began: the number of the capture's packet that it began in, where that is another one.
     """
 
     type: str
@@ -44,12 +48,13 @@ class NetlabPart(msgspec.Struct, frozen=True, omit_defaults=True):
     payload_len: int
     event: str = ""
     whole: bool = True
+    began: int | None = None
 
     def __str__(self) -> str:
         if self.type == _SEGMENT:  # it has no message id
             return f"{self.type} {self.event}{'' if self.whole else ', goes on'}"
         fragment = "" if self.count == 1 else f" {self.index + 1}/{self.count}"
-        more = "" if self.whole else ", goes on"
+        more = ("" if self.began is None else f", from {self.began}") + ("" if self.whole else ", goes on")
         event = f" {self.event}" if self.event else ""
         return f"{self.type} {self.message_id:08x}{fragment}{more}{event}"
 
@@ -82,14 +87,22 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     comment: str = ""
 
 
-def summarize(record: Record) -> Summary:
-    """The line of one record. Bytes that do not decode are named `damaged`; nothing raises."""
+def summarize(record: Record, parts: Sequence[Part] = ()) -> Summary:
+    """The line of one record. Bytes that do not decode are named `damaged`; nothing raises.
+
+    Args:
+        parts: what a TCP segment holds of netlab packets that do not begin in it with a whole header (`continued`).
+    """
     found: dict[str, Any] = {"protocol": f"link type {record.interface.linktype}"}
     data = record.data + bytes(min(record.original_len, _MOST) - len(record.data))  # what was cut off counts as zeros
     try:
         _link(data, record.interface.linktype, found, len(record.data))
     except DecodeError as error:
         found["damaged"] = str(error)
+    carried = found.pop("carried", b"")
+    continued = [_continued(part) for part in parts[:1] if part.before]
+    behind = carried[parts[0].length :] if continued else carried
+    found["netlab"] = (*continued, *netlab_parts(behind))
     return Summary(
         number=record.number,
         time_ns=record.time_ns,
@@ -98,6 +111,12 @@ def summarize(record: Record) -> Summary:
         comment=printable(record.comment or ""),
         **found,
     )
+
+
+def _continued(part: Part) -> NetlabPart:
+    is_whole = part.before + part.length == part.size
+    size = part.size - HEADER_LEN
+    return NetlabPart(part.type, part.message_id, part.index, part.count, size, whole=is_whole, began=part.began)
 
 
 def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> None:
@@ -184,9 +203,7 @@ def _transport(
             found["protocol"] = PROTOCOLS.get(protocol, f"IP protocol {protocol}")
             return
     found["payload_len"] = len(payload)
-    here = payload[: max(0, captured - (len(data) - len(payload)))]
-    if parts := netlab_parts(here):
-        found["netlab"] = tuple(parts)
+    found["carried"] = payload[: max(0, captured - (len(data) - len(payload)))]
 
 
 def netlab_parts(payload: bytes) -> list[NetlabPart]:

@@ -64,7 +64,7 @@ def letter_of(place: int) -> str:
 
 
 def _tints(layer: Layer) -> tuple[str, str, str, str]:
-    return _TINTS.get(layer.protocol) or _TINTS.get(layer.tcp_ip) or _TINTS["data"]
+    return _TINTS.get(layer.protocol.removesuffix(" (continued)")) or _TINTS.get(layer.tcp_ip) or _TINTS["data"]
 
 
 class _Placed(NamedTuple):

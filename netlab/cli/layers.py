@@ -153,7 +153,7 @@ def _show_models(layers: list[Layer], paint: Paint | None) -> None:
 
 
 def _show_layer(layer: Layer, letter: str, paint: Paint | None) -> None:
-    head = layer.protocol if layer.protocol.endswith(layer.pdu) else f"{layer.protocol} {layer.pdu}"
+    head = layer.protocol if layer.pdu in layer.protocol.split() else f"{layer.protocol} {layer.pdu}"
     size = f"{layer.header_len} B header + {layer.payload_len} B payload" if layer.header_len else "all payload"
     span = f"bytes {layer.start}-{layer.end - 1}: {size}" if layer.end > layer.start else "no bytes"
     swatch = f"{letter} " if paint is None else paint(f" {letter} ", layer, 0) + " "

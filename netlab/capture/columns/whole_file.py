@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from netlab.capture.columns.tcp_options import option_columns, window_columns
 from netlab.capture.octets import Octets
 from netlab.capture.record_index import RecordIndex
 from netlab.packets.packet import HEADER_LEN
+
+if TYPE_CHECKING:
+    from netlab.capture.continued import Part
 
 
 class WholeFile:
@@ -114,6 +117,13 @@ class WholeFile:
     def netlab_packets(self) -> NetlabPackets:
         """netlab's packets in all datagrams and streams."""
         return find_packets(self)
+
+    @functools.cached_property
+    def netlab_parts(self) -> dict[int, tuple[Part, ...]]:
+        """By row: what its TCP segment holds of netlab packets that do not begin in it with a whole header."""
+        from netlab.capture.continued import parts_in_segments
+
+        return parts_in_segments(self)
 
     def _make_netlab(self) -> dict[str, NDArray[Any]]:
         return packet_columns(self.netlab_packets, len(self.index))
