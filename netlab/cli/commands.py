@@ -31,6 +31,7 @@ COMMANDS = {
     "stats": Entry("netlab.cli.stats:command", "Counters of a running server."),
     "simulate": Entry("netlab.cli.simulate:command", "A scenario on a network that misbehaves, on a virtual clock."),
     "what-if": Entry("netlab.cli.what_if:command", "A scenario again, with the fates of a few packets changed."),
+    "race": Entry("netlab.cli.race:command", "Congestion controls or ARQs beside each other, yours among them."),
     "capture": Entry("netlab.cli.capture:command", "Run a command and capture what it sends, without root."),
     "link": Entry("netlab.cli.link:command", "A bad network in front of anybody's UDP program."),
     "testbed": Entry(

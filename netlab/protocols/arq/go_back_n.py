@@ -51,8 +51,9 @@ class GoBackN(Arq):
         return self._fill_window(now)
 
     def _expired(self, now: Ns) -> list[Output]:
-        if failed := self._back_off(self.snd_una, now):
+        if failed := self._late(self.snd_una, self.trips.rto, now):
             return failed
+        self.trips.back_off()  # RFC 6298 (5.5): "The host MUST set RTO <- RTO * 2"
         self._arm(now)
         return [self._send_again(number, now, f"packet {self.snd_una} is missing") for number in self.outstanding]
 

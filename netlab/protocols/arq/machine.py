@@ -216,18 +216,17 @@ class Arq:
         packet.sent_at, packet.due = now, now + self.trips.rto
         return Transmit(Data(number % self.numbers, packet.data))
 
-    def _back_off(self, oldest: int, now: Ns) -> list[Output]:
-        """The timer expired. Empty; or a `Failed`, where packet `oldest` was sent once too often."""
-        if self.outstanding[oldest].times > self._max_retransmissions:
+    def _late(self, number: int, waited: Ns, now: Ns) -> list[Output]:
+        """A packet was not acknowledged for so long. Empty; or a `Failed`, where it was sent once too often."""
+        times = self.outstanding[number].times
+        if times > self._max_retransmissions:
             self._move(Cause.GAVE_UP)
             self.deadline = None
-            reason = f"no acknowledgement of packet {oldest}, sent {self.outstanding[oldest].times} times"
+            reason = f"no acknowledgement of packet {number}, sent {times} times"
             self._tell(now, "failed", reason)
             return [Failed(reason)]
-        waited = self.trips.rto
-        self.trips.back_off()  # RFC 6298 (5.5): "The host MUST set RTO <- RTO * 2"
         self._move(Cause.TIMEOUT)
-        self._tell(now, "rto", f"packet {oldest} not acknowledged within {format_duration(waited)}")
+        self._tell(now, "rto", f"packet {number} not acknowledged within {format_duration(waited)}")
         return []
 
     # Being acknowledged

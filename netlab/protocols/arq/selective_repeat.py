@@ -10,7 +10,8 @@
       :   (RTO, of packet 1)        |
       | ---- Data 1 --------------> |   deliver 1, 2, 3, 4
 
-Every packet has a timer of its own. Both ends have a window, and need not agree where it begins: the receiver may be up
+Every packet has a timer of its own, and only that doubles when it expires: losses of several packets of one window are
+one trouble, not many. Both ends have a window, and need not agree where it begins: the receiver may be up
 to a window ahead. So with `numbers` numbers the window is at most half of them: a packet of the old window must not
 look like one of the new.
 
@@ -24,6 +25,7 @@ from typing import Any, ClassVar
 from netlab.protocols.arq.machine import Arq, Deliver, Dropped, Output, Transmit
 from netlab.protocols.arq.pdu import Ack
 from netlab.protocols.arq.states import Cause
+from netlab.protocols.round_trips import MAX_RTO
 from netlab.units import Ns
 
 
@@ -65,9 +67,13 @@ class SelectiveRepeat(Arq):
 
     def _expired(self, now: Ns) -> list[Output]:
         late = [n for n, packet in self.outstanding.items() if not packet.acknowledged and packet.due <= now]
-        if failed := self._back_off(late[0], now):
-            return failed
-        again: list[Output] = [self._send_again(number, now, "not acknowledged in time") for number in late]
+        again: list[Output] = []
+        for number in late:
+            packet = self.outstanding[number]
+            if failed := self._late(number, packet.due - packet.sent_at, now):
+                return failed
+            again.append(self._send_again(number, now, "not acknowledged in time"))
+            packet.due = now + min(self.trips.rto << (packet.times - 1), MAX_RTO)  # RFC 6298 (5.5)
         self._arm(now)
         return again
 

@@ -49,8 +49,9 @@ class StopAndWait(Arq):
         return self._fill_window(now)
 
     def _expired(self, now: Ns) -> list[Output]:
-        if failed := self._back_off(self.snd_una, now):
+        if failed := self._late(self.snd_una, self.trips.rto, now):
             return failed
+        self.trips.back_off()  # RFC 6298 (5.5): "The host MUST set RTO <- RTO * 2"
         again = self._send_again(self.snd_una, now, "not acknowledged in time")
         self._arm(now)
         return [again]

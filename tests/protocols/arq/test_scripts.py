@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+from pathlib import Path
+
 import pytest
 
 from netlab.protocols.arq import (
@@ -107,7 +110,7 @@ SELECTIVE_REPEAT_3: list[Line] = [
     (120, acked(2), [], 1000),
     (130, acked(1), OLD, 1000),
     (1000, TimerFired(), [data(0)], 3000),  # that one and no other
-    (1100, acked(0), [data(3)], 3100),  # the window moves by three; no sample, of a packet sent twice: still 2 s
+    (1100, acked(0), [data(3)], 2100),  # the window moves by three
     (1200, acked(3), [], None),
 ]
 SELECTIVE_REPEAT_RECEIVER: list[Line] = [
@@ -123,8 +126,9 @@ EACH_ITS_OWN_TIMER: list[Line] = [
     (400, send(1), [data(1)], 1000),
     (1000, TimerFired(), [data(0)], 1400),  # packet 1 was sent 400 ms later
     (1300, acked(0), [], 1400),
-    (1400, TimerFired(), [data(1)], 5400),  # RTO 4 s
-    (1500, acked(1), [], None),
+    (1400, TimerFired(), [data(1)], 3400),  # and doubles its own timer
+    (3400, TimerFired(), [data(1)], 7400),
+    (3500, acked(1), [], None),
 ]
 
 
@@ -171,3 +175,8 @@ def test_a_sender_gives_up_and_says_so_once(make: type[Arq]) -> None:
 def test_a_window_that_the_numbers_do_not_tell_apart_is_refused(make: type[Arq], numbers: int, window: int) -> None:
     with pytest.raises(ValueError, match="takes a window of 1 to"):
         make(numbers=numbers, window=window)
+
+
+def test_the_documents_example_is_what_happens() -> None:
+    document = Path(__file__).resolve().parents[3] / "docs" / "arq.md"
+    assert doctest.testfile(str(document), module_relative=False).failed == 0
