@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
-from netlab.conformance.impairment import DatagramDice, DatagramFaults
+from netlab.conformance.impairment import DatagramDice, DatagramFaults, StreamDice, StreamFaults
 from netlab.transports.udp import ask_for_receive_buffer
 
 
@@ -40,6 +40,10 @@ class DatagramPath:
         self._blocked = False
         self._front: asyncio.DatagramTransport | None = None
         self._ways: dict[Any, asyncio.Task[asyncio.DatagramTransport]] = {}
+        self._cut_dice = StreamDice(up)
+        self._cuts, self._cuts_left = StreamFaults(), 0
+        self._cut_in: int | None = None
+        self._all_cut = asyncio.Event()
 
     async def open(self) -> int:
         """Listen; the port."""
@@ -51,9 +55,33 @@ class DatagramPath:
     def move(self, upstream: tuple[str, int]) -> None:
         """The hub is elsewhere now."""
         self._upstream = upstream
+        self.cut()
+
+    def cut(self) -> None:
+        """Clients are seen from other addresses from now on, as behind a NAT that has forgotten them; what is under way
+        to the old ones is lost."""
         for way in self._ways.values():
             way.add_done_callback(lambda done: done.result().close())
         self._ways = {}
+
+    async def cut_times(self, count: int, faults: StreamFaults) -> None:
+        """Cut so many times, after random numbers of bytes."""
+        self._cuts, self._cuts_left = faults, count
+        self._cut_in = self._cut_dice.next_cut(faults)
+        self._all_cut.clear()
+        await self._all_cut.wait()
+
+    def _spend(self, size: int) -> None:
+        """So many bytes pass; the path may be cut behind them."""
+        if self._cut_in is None:
+            return
+        self._cut_in -= size
+        if self._cut_in <= 0:
+            self.cut()
+            self._cuts_left -= 1
+            self._cut_in = self._cut_dice.next_cut(self._cuts) if self._cuts_left else None
+            if not self._cuts_left:
+                self._all_cut.set()
 
     def block(self, blocked: bool) -> None:
         """Everything is lost, or nothing more than before."""
@@ -86,6 +114,7 @@ class DatagramPath:
         if self._blocked:
             dice.counters["blocked"] += 1
             return
+        self._spend(len(data))
         for delay_s, copy in copies:
             if delay_s:
                 asyncio.get_running_loop().call_later(delay_s, send, copy)

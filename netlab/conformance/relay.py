@@ -66,11 +66,14 @@ class Relay:
         for name in paths:
             self._of_kind(name, StreamPath).faults = msgspec.convert(faults, StreamFaults)
 
-    async def cuts(self, path: str, count: int, faults: dict[str, Any]) -> dict[str, int]:
+    async def cuts(self, path: str, count: int, faults: dict[str, Any]) -> None:
         """Cut connections of a path at random points, so many times; comes back when that is done."""
-        stream = self._of_kind(path, StreamPath)
-        await stream.cut_times(count, msgspec.convert(faults, StreamFaults))
-        return dict(stream.counters)
+        await self._paths[path].cut_times(count, msgspec.convert(faults, StreamFaults))
+
+    async def cut(self, paths: list[str]) -> None:
+        """Cut what is open on these paths now."""
+        for name in paths:
+            self._paths[name].cut()
 
     async def block(self, paths: list[str], blocked: bool) -> None:
         """Let nothing through, or everything again."""
@@ -103,6 +106,7 @@ def main() -> None:
                 "datagram_faults": relay.datagram_faults,
                 "stream_faults": relay.stream_faults,
                 "cuts": relay.cuts,
+                "cut": relay.cut,
                 "block": relay.block,
                 "counters": relay.counters,
             }

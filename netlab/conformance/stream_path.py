@@ -57,6 +57,11 @@ class StreamPath:
         await self._all_cut.wait()
         self._all_cut.clear()
 
+    def cut(self) -> None:
+        """Reset every connection."""
+        for connection in list(self._connections):
+            connection.reset()
+
     def counted(self) -> dict[str, Counter[str]]:
         """Counters by direction."""
         return {direction: dice.counters for direction, dice in self._dice.items()}

@@ -1,7 +1,7 @@
 """What the suite is run on: a transport, what it promises, and how to reach it.
 
-The roles of an experiment are processes of their own, so a subject travels by name: `tcp`, `udp`, or where in which
-file or module to find a `Subject`, such as `mylab.transports:quic` or `tests/conformance/broken.py:swallowing`.
+The roles of an experiment are processes of their own, so a subject travels by name: `tcp`, `udp`, `rudp`, or where in
+which file or module to find a `Subject`, such as `mylab.transports:quic` or `tests/conformance/broken.py:swallowing`.
 """
 
 from __future__ import annotations
@@ -88,9 +88,15 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     connect: Connect = connect
     serve: Callable[..., AbstractAsyncContextManager[Server]] = serve
 
+    @property
+    def kind(self) -> Literal["stream", "datagram", "reliable datagram"]:
+        """Which experiments it is put through: sessions that survive a cut need what nobody offers over best effort."""
+        return "reliable datagram" if self.link == "datagram" and self.resumes else self.link
+
 
 SUBJECTS = {
     "tcp": Subject(name="tcp", scheme="tcp", link="stream", guarantees=GUARANTEES["tcp"], resumes=True),
+    "rudp": Subject(name="rudp", scheme="rudp", link="datagram", guarantees=GUARANTEES["rudp"], resumes=True),
     "udp": Subject(name="udp", scheme="udp", link="datagram", guarantees=GUARANTEES["udp"], resumes=False),
 }
 

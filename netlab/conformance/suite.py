@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from netlab.conformance import blackout, connected, cuts, texts
+from netlab.conformance import blackout, connected, cuts, rough, texts
 from netlab.conformance.children import SceneFailed
 from netlab.conformance.evidence import (
     BEYOND,
@@ -62,8 +62,17 @@ EXPERIMENTS: dict[str, dict[str, Experiment]] = {
         "blackout": Experiment(blackout.blackout, (CUT, RESUMED, BEYOND)),
         "killed": Experiment(blackout.killed, (KILLED,)),
     },
+    "reliable datagram": {
+        "rough": Experiment(rough.rough, (ORDER_SENDER, ORDER_ROOM, LOSS, DUPLICATES)),
+        "boundaries": Experiment(texts.boundaries, (BOUNDARY, TOO_BIG)),
+        "damage": Experiment(texts.damage, (INTEGRITY,)),
+        "resumed": Experiment(cuts.resumed, (RESUMED,)),
+        "unresumed": Experiment(cuts.unresumed, (CUT,)),
+        "beyond": Experiment(cuts.beyond, (BEYOND,)),
+        "killed": Experiment(cuts.killed, (KILLED,)),
+    },
 }
-"""By kind of link."""
+"""By the kind of subject."""
 
 Say = Callable[[str], None]
 
@@ -108,10 +117,10 @@ async def run_suite(
     with tempfile.TemporaryDirectory(prefix="netlab-guarantees-") as directory:
         async with asyncio.TaskGroup() as group:
             for subject, spec in subjects:
-                for name, experiment in EXPERIMENTS[subject.link].items():
+                for name, experiment in EXPERIMENTS[subject.kind].items():
                     if not only or name in only:
                         where = Path(directory) / subject.name / name
-                        own_seed = f"{seed}/{subject.link}/{name}"
+                        own_seed = f"{seed}/{subject.kind}/{name}"
                         group.create_task(one(Ground(subject, spec, where, own_seed, scale), name, experiment))
     order = list(PROMISES)
     names = [subject.name for subject, _ in subjects]

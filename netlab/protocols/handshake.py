@@ -201,13 +201,15 @@ class Door:
             return [Dropped("malformed_hello")]
         if not isinstance(hello, Hello):
             return [Dropped("malformed_hello")]
-        if not hello.cookie:
+        good = bool(hello.cookie) and self._jar.good(hello.cookie, address, packet.message_id, now)
+        if not good:
+            # An invalid cookie is taken as none: it may be too old, or the client's address has changed under it
+            # (RFC 6347 §4.2.1).
+            outputs: list[Output] = [Dropped("bad_cookie")] if hello.cookie else []
             if len(packet.payload) < MIN_HELLO:  # the answer must not be larger than what asks for it
-                return [Dropped("small_hello")]
+                return [*outputs, Dropped("small_hello")]
             cookie = self._jar.bake(address, packet.message_id, now).encode("ascii")
-            return [Transmit(address, encode(Packet(cookie, packet.message_id, type=PacketType.COOKIE)))]
-        if not self._jar.good(hello.cookie, address, packet.message_id, now):
-            return [Dropped("bad_cookie")]
+            return [*outputs, Transmit(address, encode(Packet(cookie, packet.message_id, type=PacketType.COOKIE)))]
         if len(self.flows) >= self._max_flows:
             full = encode_json(Goodbye("server_full"))
             error = encode(Packet(full, packet.message_id, type=PacketType.ERROR))
@@ -217,10 +219,15 @@ class Door:
         return [FlowOpened(flow.conn, address, flow.token), _ack(flow), Greeted(flow.conn, packet.payload)]
 
     def _reset(self, address: Hashable, packet: Packet, size: int, now: Ns) -> list[Output]:
-        """A session we do not know: say so, unless that would make this server useful to an attacker."""
+        """A session we do not know: say so, unless that would make this server useful to an attacker. To a segment of
+        rudp, which may be hardly longer than its header, the answer is the shortest there is: a bye (a stateless reset,
+        RFC 9000 §10.3)."""
         self._resets = self._resets or Bucket(self._resets_allowed, self._resets_allowed, now)
-        payload = encode_json(Goodbye("unknown_session"))
-        answer = encode(Packet(payload, packet.message_id, type=PacketType.ERROR, session=packet.session))
+        if packet.type is PacketType.SEGMENT:
+            answer = encode(Packet(type=PacketType.BYE, session=packet.session))
+        else:
+            payload = encode_json(Goodbye("unknown_session"))
+            answer = encode(Packet(payload, packet.message_id, type=PacketType.ERROR, session=packet.session))
         outputs: list[Output] = [Dropped("unknown_session")]
         if packet.type is not PacketType.ERROR and len(answer) < size and not self._resets.take(1, now):
             outputs.append(Transmit(address, answer))

@@ -329,9 +329,13 @@ class LossRecovery:
             if sent.sent_at > too_old:
                 break
             del self._taken_for_lost[number]
-        waiting = bool(self.outstanding) or self.chunks > 0
-        self.waiting_since = now if waiting else None
-        if not waiting:
+        self.waiting_since = now
+        self._rest(now)
+
+    def _rest(self, now: Ns) -> None:
+        """Note that nothing is left to wait for, if so."""
+        if not self.outstanding and not self.chunks:
+            self.waiting_since = None
             self._idle_since = now
 
     def to_send_again(self) -> Chunk | None:
@@ -358,6 +362,7 @@ class LossRecovery:
         if self._loss_at is not None:
             if now >= self._loss_at:
                 self._detect(self.flight_size, now, learned)
+                self._rest(now)  # it may have been a ping
             return learned
         deadline = self.deadline
         if deadline is None or now < deadline:

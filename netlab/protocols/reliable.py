@@ -460,7 +460,7 @@ class ReliableConnection:
         chunks = list(islice(recovery.unacknowledged(), 2))
         for chunk in chunks:
             self._send_chunk(chunk, now, outputs, again=True)
-        if not chunks:
+        for _ in range(2 - len(chunks)):
             self._ping(now, outputs)
 
     # What is told

@@ -21,11 +21,12 @@ from netlab.conformance import SUBJECTS
 from netlab.errors import ConnectionEnded, DecodeError
 from netlab.packets import packet as packets
 from netlab.transports import GUARANTEES, Chat, HubShell, connect, serve
-from netlab.transports.client_shell import Callbacks
+from netlab.transports.client_shell import Callbacks, ClientEnd
+from netlab.transports.reliable_udp import ReliableClient
 from netlab.transports.tcp import TcpClient
 from netlab.transports.url import parse_url
 
-TCP, UDP = SUBJECTS["tcp"], SUBJECTS["udp"]
+TCP, UDP, RUDP = SUBJECTS["tcp"], SUBJECTS["udp"], SUBJECTS["rudp"]
 
 udp_declared_reliable = msgspec.structs.replace(UDP, name="udp-reliable", guarantees=GUARANTEES["tcp"])
 udp_declared_lossless = msgspec.structs.replace(
@@ -91,13 +92,17 @@ class Renumbers(ChatClient):
         self.reliable = reliable
 
 
-def connecting(wrap: type[Wrapped], machine: Callable[..., ChatClient] = Renumbers) -> Callable[..., Any]:
-    """A `connect` over tcp with something wrong between the connection and the machine."""
+def connecting(
+    wrap: type[Wrapped],
+    machine: Callable[..., ChatClient] = Renumbers,
+    end: Callable[[Callbacks], ClientEnd] = TcpClient,
+) -> Callable[..., Any]:
+    """A `connect` over a stream with something wrong between the connection and the machine."""
 
     @asynccontextmanager
     async def connect(url: str, *, name: str, reconnect: bool) -> AsyncIterator[Chat]:
         client = machine(name, reliable=True, redial_for=RESUME_WINDOW if reconnect else 0)
-        chat = Chat(parse_url(url), lambda end: TcpClient(wrap(end)), client, entropy=secrets.token_bytes)
+        chat = Chat(parse_url(url), lambda callbacks: end(wrap(callbacks)), client, entropy=secrets.token_bytes)
         try:
             await chat.open()
             yield chat
@@ -160,6 +165,9 @@ def serve_deaf(url: str, *, limits: ChatLimits) -> Any:
 deaf_to_damage = msgspec.structs.replace(UDP, name="udp-deaf", connect=connect_deaf, serve=serve_deaf)
 swallowing = msgspec.structs.replace(TCP, name="tcp-swallows", connect=connecting(Swallows))
 swapping = msgspec.structs.replace(TCP, name="tcp-swaps", connect=connecting(Swaps))
+rudp_swallowing = msgspec.structs.replace(RUDP, name="rudp-swallows", connect=connecting(Swallows, end=ReliableClient))
+rudp_swapping = msgspec.structs.replace(RUDP, name="rudp-swaps", connect=connecting(Swaps, end=ReliableClient))
+rudp_doubling = msgspec.structs.replace(RUDP, name="rudp-doubles", serve=ForgetsWhatWasDone.serve)
 doubling = msgspec.structs.replace(TCP, name="tcp-doubles", serve=ForgetsWhatWasDone.serve)
 
 
@@ -172,6 +180,9 @@ class ForgetsGaps(ChatClient):
 
 
 silent_about_gaps = msgspec.structs.replace(TCP, name="tcp-silent", connect=connecting(Wrapped, ForgetsGaps))
+rudp_silent = msgspec.structs.replace(
+    RUDP, name="rudp-silent", connect=connecting(Wrapped, ForgetsGaps, end=ReliableClient)
+)
 
 
 class SaysOk(Chat):

@@ -33,6 +33,10 @@ CAUGHT = [
     ("deaf_to_damage", ["damage"], {INTEGRITY}),
     ("silent_about_gaps", ["beyond", "killed"], {BEYOND, KILLED}),
     ("boasting", ["unresumed"], {CUT}),
+    ("rudp_swallowing", ["rough"], {LOSS}),
+    ("rudp_swapping", ["rough"], {ORDER_SENDER, ORDER_ROOM}),
+    ("rudp_doubling", ["resumed"], {RESUMED}),
+    ("rudp_silent", ["killed"], {KILLED}),
 ]
 
 

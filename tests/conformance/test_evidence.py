@@ -44,8 +44,8 @@ def test_every_guarantee_of_the_table_is_tried_over_every_link() -> None:
         assert sorted(tried) == sorted(PROMISES)
 
 
-def test_what_tcp_and_udp_promise_is_what_the_limits_say() -> None:
-    assert all(promised(TCP, guarantee) for guarantee in PROMISES)
+def test_what_each_transport_promises_is_what_the_limits_say() -> None:
+    assert all(promised(subject, guarantee) for guarantee in PROMISES for subject in (TCP, SUBJECTS["rudp"]))
     assert [guarantee for guarantee in PROMISES if promised(UDP, guarantee)] == ["boundary", "integrity", "too big"]
 
 

@@ -13,18 +13,19 @@ import msgspec
 import pytest
 
 from netlab.conformance.evidence import PROMISES
+from netlab.conformance.subject import SUBJECTS
 
 NETLAB = [sys.executable, "-c", "from netlab.cli import main; main()"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_tcp_and_udp_are_what_they_say() -> None:
+def test_every_transport_is_what_it_says() -> None:
     done = subprocess.run([*NETLAB, "guarantees", "--json", "--seed", "1"], capture_output=True, check=False)
     assert done.stdout, done.stderr.decode()
     table = msgspec.json.decode(done.stdout)
     rows = {(row["guarantee"], row["transport"]): row for row in table["rows"]}
-    assert set(rows) == {(guarantee, transport) for guarantee in PROMISES for transport in ("tcp", "udp")}
+    assert set(rows) == {(guarantee, transport) for guarantee in PROMISES for transport in SUBJECTS}
     assert [row for row in rows.values() if not row["good"]] == []
     assert (done.returncode, table["good"], table["mode"], table["seed"]) == (0, True, "quick", 1)
     assert b"Traceback" not in done.stderr

@@ -316,12 +316,12 @@ def sent_at(pair: Pair) -> list[int]:
 
 
 def test_probes_double_from_one_second() -> None:
-    """RFC 6298 §2.1 and §5.5; a peer may hold an acknowledgement back 25 ms more."""
+    """RFC 6298 §2.1 and §5.5; a peer may hold an acknowledgement back 25 ms more. A probe is two datagrams."""
     pair = Pair()
     pair.blackouts = [(0, 100 * S)]
     pair.do(pair.a, Write(b"x"))
     pair.run(lambda: pair.a.failed is not None)
-    assert sent_at(pair) == [0, 1025, 3050, 7075, 15100, 30000]
+    assert sent_at(pair) == [0, 1025, 1025, 3050, 3050, 7075, 7075, 15100, 15100, 30000]
     assert pair.packets("a>b")[-1].type is PacketType.BYE
 
 
@@ -335,8 +335,8 @@ def test_the_timer_knows_the_round_trip_and_never_goes_below_50_ms() -> None:
     pair.blackouts = [(pair.now, pair.now + 100 * S)]
     began = pair.now // MS
     pair.do(pair.a, Write(b"x"))
-    pair.run(lambda: len(pair.log) == 3)
-    assert [at - began for at in sent_at(pair)] == [0, 75, 200]
+    pair.run(lambda: len(pair.log) == 5)
+    assert [at - began for at in sent_at(pair)] == [0, 75, 75, 200, 200]
 
 
 @pytest.mark.parametrize(("later", "lost"), [(2, False), (3, True)])
@@ -456,6 +456,15 @@ def test_who_is_idle_is_pinged_and_missed() -> None:
     assert pair.now <= heard + 45 * S
     assert pair.a.failed is not None
     assert pair.a.failed.detail == "no acknowledgement for 30s"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_idle_connection_lives_over_a_rough_network(seed: int) -> None:
+    pair = Pair(seed=seed, **ROUGH)
+    pair.do(pair.a, Write(b"x"))
+    pair.run(lambda: pair.now > 3600 * S, within=4000 * S)
+    assert pair.a.failed is pair.b.failed is None
+    assert len(pair.log) < 2 * 3600
 
 
 def test_sent_less_than_the_window_says() -> None:
