@@ -3,8 +3,10 @@
     netlab.capture.read("chat.pcapng").packet(7).layers
     netlab.capture.read("chat.pcapng").where(protocol="tcp").columns.payload_len
 
-Read `live` for capturing, `files` for reading, `columns` for all packets at once, `streams` and `messages` for what
-was said, `layers` for taking one apart, `models` for where each layer stands, and
+    async for packet in netlab.capture.watch(["curl", "http://127.0.0.1:8000"]): ...
+
+Read `live` for capturing, `watching` for looking on meanwhile, `files` for reading, `columns` for all packets at once,
+`streams` and `messages` for what was said, `layers` for taking one apart, `models` for where each layer stands, and
 `scapy_layers` for `NetlabPacket` in scapy.
 """
 
@@ -15,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netlab.capture.files import Capture, CapturedPacket, read
     from netlab.capture.live import LiveCapture, capture_command, capture_command_async
+    from netlab.capture.watching import watch
 
-__all__ = ["Capture", "CapturedPacket", "LiveCapture", "capture_command", "capture_command_async", "read"]
+__all__ = ["Capture", "CapturedPacket", "LiveCapture", "capture_command", "capture_command_async", "read", "watch"]
 
-_WHERE = {"Capture": "files", "CapturedPacket": "files", "read": "files"}
+_WHERE = {"Capture": "files", "CapturedPacket": "files", "read": "files", "watch": "watching"}
 
 
 def __getattr__(name: str) -> Any:

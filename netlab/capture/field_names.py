@@ -11,6 +11,9 @@ from netlab.packets import segment
 from netlab.packets.packet import HEADER, TOKEN
 from netlab.packets.text import printable, printable_bytes
 
+NO_ADDRESS = "00:00:00:00:00:00"
+"""Of both ends of a frame on Linux's loopback."""
+
 _NAMES = {
     "Ether": {"dst": "destination address", "src": "source address", "type": "EtherType"},  # RFC 894, IEEE 802.3
     "Dot1Q": {"prio": "priority", "dei": "drop eligible", "vlan": "VLAN identifier", "type": "EtherType"},

@@ -50,13 +50,14 @@ class CapturedPacket:
         record: as it stands in the file: `number`, `time_ns`, `interface`, `data`, `original_len`, `comment`.
     """
 
-    def __init__(self, record: Record, whole: WholeFile) -> None:
+    def __init__(self, record: Record, whole: WholeFile | None = None) -> None:
+        """Take a record, and the file that it stands in: the packets before and behind it say more than it alone."""
         self.record = record
         self._whole = whole
 
     @property
     def _parts(self) -> tuple[Part, ...]:
-        return self._whole.netlab_parts.get(self.record.number - 1, ())
+        return () if self._whole is None else self._whole.netlab_parts.get(self.record.number - 1, ())
 
     @functools.cached_property
     def scapy(self) -> Any:

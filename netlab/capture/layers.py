@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from netlab.capture.field_names import names_of, shown, tcp_flags
+from netlab.capture.field_names import NO_ADDRESS, names_of, shown, tcp_flags
 from netlab.capture.models import PLACEMENTS, Placement
-from netlab.capture.remarks import NO_ADDRESS, is_later_fragment, remarks
+from netlab.capture.remarks import is_later_fragment, remarks
 from netlab.packets import ipv6
 from netlab.packets.capture_record import LinkType
 from netlab.packets.packet import HEADER_LEN

@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -100,13 +101,16 @@ class LiveCapture:
     Attributes:
         way: how packets are got at, once started.
         relay_addresses: where each relay listens, once started.
+        stream: where `live` was asked for and once started: the end of a pipe that says the file's bytes as they are
+            written. It is the caller's to read, while `wait` runs in another thread, and to close.
     """
 
     def __init__(
         self,
         command: Sequence[str],
-        file: str | os.PathLike[str],
+        file: str | os.PathLike[str] | None,
         *,
+        live: bool = False,
         relays: Sequence[Relay] = (),
         force: bool = False,
         env: Mapping[str, str] | None = None,
@@ -122,7 +126,8 @@ class LiveCapture:
         Args:
             command: the program and its arguments. Without `stdin`, `stdout` and `stderr` (as `subprocess.Popen` takes
                 them, except PIPE) it has this process's, its terminal too.
-            file: made with mode 0600; continued in `name.2.pcapng` and so on beyond `max_file` bytes.
+            file: made with mode 0600; continued in `name.2.pcapng` and so on beyond `max_file` bytes. None: no file.
+            live: say what is captured while it is, on `stream`.
             relays: addresses carried in or out of COMMAND's network.
             force: replace `file` if it is there.
             ways: what to try, in this order; by default what fits this user.
@@ -132,11 +137,13 @@ class LiveCapture:
         self.way: Way | None = None
         self.relay_addresses: list[Address] = []
         self._command = list(command)
-        self._path = Path(file)
+        self.stream: int | None = None
+        self._path = None if file is None else Path(file)
+        self._live = live
         self._force, self._relays = force, tuple(relays)
         self._env, self._cwd = env, cwd
         self._streams = (stdin, stdout, stderr)
-        self._max_file = max_file
+        self._max_file = sys.maxsize if file is None else max_file
         self._ways = default_ways() if ways is None else tuple(ways)
         self._files: list[Path] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -153,26 +160,28 @@ class LiveCapture:
             CommandNotFound: COMMAND is not there or cannot be run.
             CaptureError: the file cannot be made (nothing was run then), or a relay's address is taken.
         """
-        recording.check(self._path, force=self._force)
+        if self._path is not None:
+            recording.check(self._path, force=self._force)
         self._find_command()
         way = self._open_any(self._ways)
         try:
             self._start_relays(way)
-            file = recording.create(self._path, force=self._force)
-            self._files.append(self._path)
-            self._send(orders.Start(), file)
-            os.close(file)
+            self._hand_over_first()
             match self._receive():
                 case orders.Started():
                     self.way = way
                     return way
                 case orders.NotStarted(errno):
-                    self._path.unlink(missing_ok=True)
+                    if self._path is not None:
+                        self._path.unlink(missing_ok=True)
                     raise CommandNotFound(f"{self._command[0]}: {os.strerror(errno)}", 126)
                 case _:
                     raise self._lost()
         except BaseException:
             self._end()
+            if self.stream is not None:
+                os.close(self.stream)
+                self.stream = None
             raise
 
     def wait(self) -> CaptureResult:
@@ -290,7 +299,22 @@ class LiveCapture:
             line.settimeout(None)
         return msgspec.json.decode(words, type=orders.Report) if words else None
 
+    def _hand_over_first(self) -> None:
+        """The order to start, with what is written to beside it."""
+        if self._path is None:
+            files = [os.open(os.devnull, os.O_WRONLY)]
+        else:
+            files = [recording.create(self._path, force=self._force)]
+            self._files.append(self._path)
+        if self._live:
+            self.stream, writing = os.pipe()
+            files.append(writing)
+        self._send(orders.Start(), *files)
+        for file in files:
+            os.close(file)
+
     def _hand_over(self, number: int) -> None:
+        assert self._path is not None  # without one, none is ever full
         path = recording.rotated(self._path, number)
         try:
             file = recording.create(path, force=self._force)

@@ -19,7 +19,7 @@ _MAX_WORDS = 8192
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
-    """Run COMMAND and capture into the file beside this."""
+    """Run COMMAND and capture into the file beside this, and into the pipe if there is one beside it too."""
 
 
 class NextFile(msgspec.Struct, frozen=True, tag="next-file"):
@@ -106,7 +106,7 @@ def send(line: socket.socket, words: Order | Report, *files: int) -> None:
 def receive(line: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
     """The next words and the descriptors beside them; `b""` is the other side's end."""
     try:
-        words, files, _flags, _address = socket.recv_fds(line, _MAX_WORDS, 1, flags)
+        words, files, _flags, _address = socket.recv_fds(line, _MAX_WORDS, 2, flags)
     except ConnectionResetError:
         return b"", []
     for file in files:

@@ -86,19 +86,28 @@ class Recording:
     """
 
     def __init__(
-        self, file: int, following: Callable[[int], int | None], *, application: str, max_file: int = MAX_FILE
+        self,
+        file: int,
+        following: Callable[[int], int | None],
+        *,
+        application: str,
+        max_file: int = MAX_FILE,
+        live: int | None = None,
     ) -> None:
-        """Take over the descriptor `file`.
+        """Take over the descriptors `file` and `live`.
 
         Args:
             following: asked for the descriptor of the next file, by its number, when one is full; None: go on in this.
             max_file: bytes of one file.
+            live: a pipe that gets the same bytes as the files, of all files one behind the other, until nobody reads
+                it. Who reads it slowly slows writing down: what comes too fast then is dropped by the kernel.
         """
         self.packets = self.bytes = 0
         self.files = 1
         self.failed: str | None = None
         self._file = file
         self._following = following
+        self._live = live
         self._max_file: int | None = max_file
         self._head = pcapng.section_header(application=application, os="Linux")
         self._head += pcapng.interface("lo", snaplen=MAX_CAPTURED)
@@ -134,13 +143,26 @@ class Recording:
                     os.ftruncate(self._file, self._written)  # to the last whole record that surely is there
             else:
                 self._written += done
+        self._tell_live()
         self._buffer.clear()
+
+    def _tell_live(self) -> None:
+        """The pipe is not the file: it gets what is gathered also where the disk failed."""
+        left = memoryview(bytes(self._buffer))
+        while self._live is not None and left:
+            try:
+                left = left[os.write(self._live, left) :]
+            except OSError:  # nobody reads it any more
+                os.close(self._live)
+                self._live = None
 
     def close(self, time: Ns, *, dropped: int) -> None:
         """Write what is left, with the kernel's count of packets it had no room for, and close the file."""
         self._buffer += pcapng.interface_statistics(0, time, received=self.packets, dropped=dropped)
         self.flush()
         os.close(self._file)
+        if self._live is not None:
+            os.close(self._live)
 
     def _rotate(self) -> None:
         self.flush()

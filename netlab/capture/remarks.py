@@ -11,13 +11,10 @@ from ipaddress import ip_address
 from typing import Any
 from zlib import crc32
 
+from netlab.capture.field_names import NO_ADDRESS
 from netlab.packets import tcp, udp
 from netlab.packets.checksum import internet_checksum, ones_complement_sum, pseudo_header
 from netlab.packets.packet import HEADER, HEADER_LEN, SESSION, SESSION_LEN
-
-NO_ADDRESS = "00:00:00:00:00:00"
-"""Of both ends of a frame on Linux's loopback."""
-
 
 _UNSUMMED = {"IPv6ExtHdrFragment", "IPv6ExtHdrRouting", "IPv6ExtHdrSegmentRouting"}
 """Behind these, not all that the checksum covers is here, or it is made with an address that stands elsewhere."""

@@ -122,7 +122,7 @@ class Sensor:
             return False
         match msgspec.json.decode(words, type=orders.Order):
             case orders.Start():
-                self._start(files[0])
+                self._start(*files)
             case orders.NextFile(refused):
                 self._handed_over = files[0] if refused is None else None
             case orders.Signal(number):
@@ -152,9 +152,9 @@ class Sensor:
 
     # ---- COMMAND ---------------------------------------------------------------------------------------------------
 
-    def _start(self, file: int) -> None:
+    def _start(self, file: int, live: int | None = None) -> None:
         self._take()  # what passed before COMMAND (setting up relays) is not part of it
-        self._recording = Recording(file, self._next_file, application="netlab", max_file=self._max_file)
+        self._recording = Recording(file, self._next_file, application="netlab", max_file=self._max_file, live=live)
         try:
             pid = self._programs.start(_COMMAND, self._command)
         except OSError as error:

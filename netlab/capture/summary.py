@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from netlab.capture.field_names import PROTOCOLS, tcp_flags
+from netlab.capture.field_names import NO_ADDRESS, PROTOCOLS, tcp_flags
 from netlab.errors import DecodeError
 from netlab.packets import ethernet, ipv4, ipv6, segment, tcp, udp
 from netlab.packets.capture_record import LinkType, Record
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from netlab.capture.continued import Part
 
 _MOST = 70_000  # bytes: no packet on a network is longer, whatever a file claims
+_LINKS: dict[int, str] = {
+    LinkType.EN10MB: "Ethernet",
+    LinkType.NULL: "Loopback",
+    LinkType.LOOP: "Loopback",
+    LinkType.LINUX_SLL: "Linux cooked",
+    LinkType.LINUX_SLL2: "Linux cooked",
+}
 _TAGS = {ethernet.EtherType.VLAN, 0x88A8}  # IEEE 802.1Q, and 802.1ad's outer one
 _FRAGMENT = 44
 _EXTENSIONS = {0, 43, _FRAGMENT, 60}  # RFC 8200 §4: hop-by-hop, routing, fragment, destination options
@@ -67,6 +74,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         source, destination: IP addresses, or those of the link where there is no IP.
         flags: TCP's, such as `SYN, ACK`.
         length: bytes the packet had on the link, also where fewer were captured.
+        header_lens: bytes of each header up to TCP's or UDP's, by protocol, the link's first.
         payload_len: bytes that TCP or UDP carried.
         damaged: what is wrong with it, or "".
     """
@@ -81,6 +89,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     protocol: str
     flags: str = ""
     length: int
+    header_lens: dict[str, int] = {}
     payload_len: int | None = None
     netlab: tuple[NetlabPart, ...] = ()
     damaged: str = ""
@@ -93,7 +102,7 @@ def summarize(record: Record, parts: Sequence[Part] = ()) -> Summary:
     Args:
         parts: what a TCP segment holds of netlab packets that do not begin in it with a whole header (`continued`).
     """
-    found: dict[str, Any] = {"protocol": f"link type {record.interface.linktype}"}
+    found: dict[str, Any] = {"protocol": f"link type {record.interface.linktype}", "header_lens": {}}
     data = record.data + bytes(min(record.original_len, _MOST) - len(record.data))  # what was cut off counts as zeros
     try:
         _link(data, record.interface.linktype, found, len(record.data))
@@ -141,13 +150,17 @@ def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> N
             kind = {4: ethernet.EtherType.IPV4, 6: ethernet.EtherType.IPV6}.get(payload[0] >> 4, 0)
         case _:
             return
-    captured -= len(data) - len(payload)
+    link = "Loopback" if found.get("source") == found.get("destination") == NO_ADDRESS else _LINKS.get(linktype, "")
+    if header := len(data) - len(payload):
+        found["header_lens"][link] = header
+    captured -= header
     match kind:
         case ethernet.EtherType.IPV4:
             found["protocol"] = "IPv4"
             packet = ipv4.decode(payload, verify=False)
             found |= {"source": str(packet.source), "destination": str(packet.destination)}
-            captured -= ipv4.HEADER_LEN + len(packet.options)
+            found["header_lens"]["IPv4"] = ipv4.HEADER_LEN + len(packet.options)
+            captured -= found["header_lens"]["IPv4"]
             if packet.fragment_offset:
                 found["protocol"] = f"{PROTOCOLS.get(packet.protocol, packet.protocol)} fragment"
             elif packet.flags & ipv4.Ipv4Flags.MORE_FRAGMENTS and packet.protocol == udp.PROTOCOL:
@@ -159,6 +172,7 @@ def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> N
             packet6 = ipv6.decode(payload)
             found |= {"source": str(packet6.source), "destination": str(packet6.destination)}
             upper, at, is_later = _behind_extensions(packet6.next_header, packet6.payload)
+            found["header_lens"]["IPv6"] = ipv6.HEADER_LEN + at
             captured -= ipv6.HEADER_LEN + at
             if is_later:
                 found["protocol"] = f"{PROTOCOLS.get(upper, upper)} fragment"
@@ -166,6 +180,7 @@ def _link(data: bytes, linktype: int, found: dict[str, Any], captured: int) -> N
                 _transport(upper, packet6.payload[at:], packet6.source, packet6.destination, found, captured)
         case ethernet.EtherType.ARP:
             found["protocol"] = "ARP"
+            found["header_lens"]["ARP"] = min(28, len(payload))
 
 
 def _behind_extensions(kind: int, data: bytes) -> tuple[int, int, bool]:
@@ -202,6 +217,7 @@ def _transport(
         case _:
             found["protocol"] = PROTOCOLS.get(protocol, f"IP protocol {protocol}")
             return
+    found["header_lens"][found["protocol"]] = len(data) - len(payload)
     found["payload_len"] = len(payload)
     found["carried"] = payload[: max(0, captured - (len(data) - len(payload)))]
 

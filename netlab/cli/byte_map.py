@@ -35,8 +35,8 @@ _TINTS = {
 }
 """By the protocol, or where RFC 1122 puts it: two shades as true colour, and two for terminals of 16 colours."""
 
-Paint: TypeAlias = "Callable[[str, Layer, int], str]"
-"""`paint(text, layer, number of its field)`: the text in the field's shade."""
+Paint: TypeAlias = Callable[[str, str, int], str]
+"""`paint(text, protocol, number of its field)`: the text in the field's shade."""
 
 
 def painter() -> Paint | None:
@@ -51,8 +51,8 @@ def painter() -> Paint | None:
     known = {"256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
     system = known.get(console.color_system, ColorSystem.STANDARD)
 
-    def paint(text: str, layer: Layer, field: int) -> str:
-        shade = _tints(layer)[field % 2 + 2 * (system is ColorSystem.STANDARD)]
+    def paint(text: str, protocol: str, field: int) -> str:
+        shade = _tints(protocol)[field % 2 + 2 * (system is ColorSystem.STANDARD)]
         return Style(color="black", bgcolor=shade).render(text, color_system=system)
 
     return paint
@@ -63,8 +63,12 @@ def letter_of(place: int) -> str:
     return _LETTERS[place % len(_LETTERS)]
 
 
-def _tints(layer: Layer) -> tuple[str, str, str, str]:
-    return _TINTS.get(layer.protocol.removesuffix(" (continued)")) or _TINTS.get(layer.tcp_ip) or _TINTS["data"]
+def _tints(protocol: str) -> tuple[str, str, str, str]:
+    from netlab.capture.models import PLACEMENTS
+
+    name = protocol.removeprefix("quoted ").removesuffix(" (continued)")
+    placement = PLACEMENTS.get(name)
+    return _TINTS.get(name) or _TINTS.get(placement.tcp_ip if placement else "") or _TINTS["data"]
 
 
 class _Placed(NamedTuple):
@@ -135,8 +139,8 @@ class ByteMap:
             else:
                 *_, (_, layer, number, _) = cell
                 joined = self._joined(at, start)
-                hexes += self._paint(f"{byte:02x}{' ' * joined}", layer, number) + " " * (not joined)
-                texts += self._paint(text, layer, number)
+                hexes += self._paint(f"{byte:02x}{' ' * joined}", layer.protocol, number) + " " * (not joined)
+                texts += self._paint(text, layer.protocol, number)
         row = f"{start:04x}  {hexes}{'   ' * (ROW - len(cells))} {texts}"
         names = ", ".join(placed.field.name for at, cell in enumerate(cells, start) for placed in self._begun(cell, at))
         if self._width < _NAMES_FROM or not names:

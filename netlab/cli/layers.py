@@ -13,13 +13,12 @@ import click
 
 from netlab.cli.argument_types import File, Number
 from netlab.cli.byte_map import ByteMap, Paint, letter_of, painter
-from netlab.packets.endpoint import format_host_port
+from netlab.cli.packet_lines import line_of
 from netlab.packets.text import printable
 
 if TYPE_CHECKING:
     from netlab.capture.files import Capture, CapturedPacket
     from netlab.capture.layers import Field, Layer, Sums
-    from netlab.capture.summary import Summary
 
 _LINES_OF_A_VALUE = 4
 _NARROW = 80
@@ -63,28 +62,9 @@ def _list(capture: Capture) -> None:
     began = next((packet.record.time_ns for packet in capture if packet.record.time_ns is not None), 0)
     several = len({packet.record.interface.name for packet in capture}) > 1
     for packet in capture:
-        _say(_line(packet.summary, began, several))
+        _say(line_of(packet.summary, began, several=several))
     if not len(capture):
         click.echo(f"netlab layers: {printable(str(capture.path))} holds no packets", err=True)
-
-
-def _line(summary: Summary, began: int, several: bool) -> str:
-    time = "-" if summary.time_ns is None else f"{(summary.time_ns - began) / 1e9:.6f}"
-    ends = ((summary.source, summary.source_port), (summary.destination, summary.destination_port))
-    between = " > ".join(host if port is None else format_host_port(host, port) for host, port in ends)
-    words = [f"{summary.number:>5} {time:>10}"]
-    if several:
-        words.append(summary.interface)
-    payload = "" if summary.payload_len is None else f" ({summary.payload_len})"
-    words += [f"{between if between != ' > ' else '':<35}", f"{summary.protocol:<5}", f"{summary.flags:<8}"]
-    words.append(f"{summary.length} B{payload:<8}")
-    if summary.netlab:
-        words.append(click.style(" | ".join(str(part) for part in summary.netlab), fg="green"))
-    if summary.damaged:
-        words.append(click.style(f"damaged: {summary.damaged}", fg="red"))
-    if summary.comment:
-        words.append(f"# {summary.comment}")
-    return " ".join(words).rstrip()
 
 
 def _say_all_json(capture: Capture) -> None:
@@ -144,7 +124,7 @@ def _show_models(layers: list[Layer], paint: Paint | None) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for place, row in enumerate(rows, -1):
         letter, name, pdu, header, payload, osi, tcp_ip = row
-        swatch = f" {letter or ' '} " if paint is None or place < 0 else paint(f" {letter} ", layers[place], 0)
+        swatch = f" {letter or ' '} " if paint is None or place < 0 else paint(f" {letter} ", layers[place].protocol, 0)
         sizes = f"{header:>{widths[3]}}  {payload:>{widths[4]}}"
         line = f"{swatch} {name:<{widths[1]}}  {pdu:<{widths[2]}}  {sizes}  {osi:<{widths[5]}}  {tcp_ip}"
         _say(click.style(line, bold=True) if place < 0 else line)
@@ -156,11 +136,11 @@ def _show_layer(layer: Layer, letter: str, paint: Paint | None) -> None:
     head = layer.protocol if layer.pdu in layer.protocol.split() else f"{layer.protocol} {layer.pdu}"
     size = f"{layer.header_len} B header + {layer.payload_len} B payload" if layer.header_len else "all payload"
     span = f"bytes {layer.start}-{layer.end - 1}: {size}" if layer.end > layer.start else "no bytes"
-    swatch = f"{letter} " if paint is None else paint(f" {letter} ", layer, 0) + " "
+    swatch = f"{letter} " if paint is None else paint(f" {letter} ", layer.protocol, 0) + " "
     _say(f"{swatch}{click.style(head, bold=True)}, {span}")
     width = max((len(field.name) for field in layer.fields), default=0)
     for number, field in enumerate(layer.fields):
-        mark = "" if paint is None else paint(" ", layer, number)
+        mark = "" if paint is None else paint(" ", layer.protocol, number)
         _say(f"{mark or ' '} {_span(field):>14}  {field.name:<{width}}  {_beginning(field.shown)}")
     for note in layer.notes:
         _say_note(note)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 
 from netlab.capture.live import Way, find_way
 from netlab.packets.capture_file import read_records
+from tests.cli.conftest import environment
 
 pytestmark = pytest.mark.skipif(
     find_way() not in (Way.USER_NAMESPACE, Way.NETWORK_NAMESPACE), reason="no namespaces here"
@@ -73,7 +76,7 @@ def test_the_commands_options_are_its_own(netlab, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["true"], 2, "missing option '-o'"),
+        (["true"], 2, "say -o FILE"),
         (["-o", "x.pcapng"], 2, "missing argument"),
         (["-o", "x.pcapng", "--", "no-such-program"], 127, "no-such-program: there is no such program on the PATH"),
         (["-o", "x.pcapng", "--", "./plain"], 126, "./plain: Permission denied"),
@@ -176,3 +179,61 @@ class TestSignals:
         assert select.select([handle], [], [], 10)[0]
         os.close(handle)
         assert payloads(tmp_path / "x.pcapng") == [b"hello"]
+
+
+class TestLive:
+    def test_one_line_a_packet_layer_by_layer(self, netlab, tmp_path):
+        file = tmp_path / "x.pcapng"
+        done = netlab("capture", "--live", "-o", str(file), "--", sys.executable, "-c", ONE_DATAGRAM)
+        assert done.returncode == 0
+        assert " ".join(done.stdout.decode().split()) == (
+            "1 0.000000 127.0.0.1:7 > 127.0.0.1:7 Loopback 14 / IPv4 20 / UDP 8 / data 5"
+        )
+        said = done.stderr.decode().splitlines()
+        assert "sent" in said
+        assert said[-1] == f"netlab capture: 1 packets, 47 bytes -> {file}"
+        assert payloads(file) == [b"hello"]
+
+    def test_without_a_file_none_is_written(self, netlab, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        done = netlab("capture", "--live", "--json", sys.executable, "-c", f"{ONE_DATAGRAM}\nraise SystemExit(7)")
+        assert done.returncode == 7
+        (told,) = map(json.loads, done.stdout.splitlines())
+        assert (told["protocol"], told["payload_len"]) == ("UDP", 5)
+        assert told["header_lens"] == {"Loopback": 14, "IPv4": 20, "UDP": 8}
+        assert done.stderr.decode().splitlines()[-1] == "netlab capture: 1 packets, 47 bytes"
+        assert list(tmp_path.iterdir()) == []
+
+    def test_packets_are_shown_while_the_command_runs(self, start):
+        process = start("capture", "-q", "--live", "--", sys.executable, "-c", WAITS)
+        assert b"UDP 8 / data 5" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+        assert (out, err, process.returncode) == (b"", b"sent\ninterrupted\n", 9)
+
+    def test_who_reads_only_the_beginning_ends_the_command(self):
+        command = f"{sys.executable} -m netlab capture -q --live -- ping -i 0.01 127.0.0.1 2>/dev/null | head -n 2"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, env=environment(), timeout=30)
+        assert len(done.stdout.splitlines()) == 2
+        assert done.stderr == b""
+
+    def test_in_a_terminal_layers_have_colours_and_lines_are_no_wider(self, terminal):
+        arguments = ("capture", "-q", "--live", "--", sys.executable, "-c", ONE_DATAGRAM)
+        shown = terminal(*arguments, term="xterm-256color").read().decode()
+        assert "\x1b[30;48;5;" in shown
+        narrow = terminal(*arguments, NO_COLOR="1", COLUMNS="80").read().decode()
+        (line,) = [line for line in narrow.splitlines() if "Loopback" in line]
+        assert len(line) == 80
+        assert line.endswith("…")
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["true"], "say -o FILE, to keep the packets, or --live"),
+            (["--json", "-o", "x", "true"], "--json goes with"),
+        ],
+    )
+    def test_what_is_wrong_is_one_line(self, netlab, arguments, said):
+        done = netlab("capture", *arguments)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert said in done.stderr.decode()
