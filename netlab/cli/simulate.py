@@ -14,6 +14,7 @@ from netlab.network.link import REASONS
 from netlab.network.link_config import BadLink
 from netlab.network.link_options import parse_link
 from netlab.network.recording import Recording
+from netlab.protocols.trace import Decision
 from netlab.scenarios import Ran, load, ready, run
 from netlab.scenarios.simulated import EPOCH
 from netlab.scenarios.worlds import WORLDS
@@ -37,7 +38,14 @@ from netlab.scenarios.worlds import WORLDS
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write what passes the gateway, the link and the server to this pcapng file.",
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--force", is_flag=True, help="Replace FILEs that are there.")
+@click.option(
+    "--trace",
+    "trace_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what our TCP decides, and why, to this file: a JSON object a line.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as one line of JSON.")
 def command(
     scenario: str | None,
@@ -47,6 +55,7 @@ def command(
     options: str | None,
     file: Path | None,
     force: bool,
+    trace_file: Path | None,
     as_json: bool,
 ) -> int:
     """Run SCENARIO, the name of a ready one or a TOML file, between simulated hosts on a virtual clock.
@@ -68,16 +77,26 @@ def command(
             raise click.UsageError(f"--link: {error}") from None
         chosen = msgspec.structs.replace(chosen, link=options, there="", back="")
     number = secrets.randbelow(10**6) if seed is None else seed
-    if file is not None and world != "simulation":
-        raise click.UsageError(f"--capture: only a simulation can be looked into, not the world {world}")
+    for option, wanted in (("--capture", file), ("--trace", trace_file)):
+        if wanted is not None and world != "simulation":
+            raise click.UsageError(f"{option}: only a simulation can be looked into, not the world {world}")
     tap = Recording(comment=f"netlab simulate {scenario} --seed {number}", epoch=EPOCH) if file is not None else None
-    if file is not None:
-        capture_files.check(file, force=force)
-    ran = run(chosen, seed=number, tap=tap) if tap is not None else run(chosen, seed=number, world=world)
+    for wanted in (file, trace_file):
+        if wanted is not None:
+            capture_files.check(wanted, force=force)
+    decisions: list[Decision] = []
+    if world == "simulation":
+        ran = run(chosen, seed=number, tap=tap, trace=decisions.append if trace_file is not None else None)
+    else:
+        ran = run(chosen, seed=number, world=world)
     if file is not None and tap is not None:
         with os.fdopen(capture_files.create(file, force=force), "wb") as output:
             output.write(tap.pcapng())
         click.echo(f"{file}: {tap.frames} frames", err=True)
+    if trace_file is not None:
+        with os.fdopen(capture_files.create(trace_file, force=force), "wb") as output:
+            output.write(msgspec.json.Encoder().encode_lines(decisions))
+        click.echo(f"{trace_file}: {len(decisions)} decisions", err=True)
     click.echo(msgspec.json.encode(ran).decode() if as_json else "\n".join(_table(scenario, ran)))
     return 0
 

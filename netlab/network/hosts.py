@@ -165,8 +165,14 @@ class Host:
                 call_at=simulation.call_at,
                 entropy=self.entropy,
                 name=self.name,
+                trace=simulation.trace,
             )
         return self._tcp
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes that this host's TCP was given to send, and whose arrival it does not know of."""
+        return 0 if self._tcp is None else sum(connection.unacknowledged for connection in self._tcp.connections)
 
     def _send_segment(self, source: int, destination: int, segment: TcpSegment) -> None:
         size = ipv4.HEADER_LEN + tcp.encoded_len(segment)

@@ -31,6 +31,7 @@ from netlab.network.link import REASONS, Configure, Delivered, Link, Output
 from netlab.network.link_config import LinkConfig
 from netlab.packets import ethernet
 from netlab.packets.ethernet import EthernetFrame, EtherType
+from netlab.protocols.trace import Trace
 from netlab.units import Ns
 
 FIRST_ADDRESS = IPv4Address("10.0.0.1")
@@ -226,6 +227,8 @@ class Simulation:
         self.channels: dict[str, Channel] = {}
         """Each direction of each link by its name, such as `ann>server`."""
         self.taps: dict[str, list[Tap]] = {}
+        self.trace: Trace | None = None
+        """Takes what the TCP of hosts decides, from when they first use it."""
         self._stream = stream
         self._by_address: dict[int, Host] = {}
         self._heap: list[tuple[Ns, int, Callable[[Any], None], Any]] = []

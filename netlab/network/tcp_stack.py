@@ -230,6 +230,7 @@ class TcpStack:
 
     Attributes:
         config, control: of connections that are not told otherwise.
+        of_port: the same, of those to a port that is listened at.
         trace: takes what the connections decide; None: nobody listens.
         dropped: segments that were not taken, by reason.
     """
@@ -245,6 +246,7 @@ class TcpStack:
         name: str = "",
         config: TcpConfig = LINUX,
         control: Callable[..., CongestionControl] = Reno,
+        trace: Trace | None = None,
     ) -> None:
         self.address = address
         self.send = send
@@ -253,7 +255,8 @@ class TcpStack:
         self.name = name
         self.config = config
         self.control = control
-        self.trace: Trace | None = None
+        self.trace = trace
+        self.of_port: dict[int, tuple[TcpConfig, Callable[..., CongestionControl]]] = {}
         self.dropped: Counter[str] = Counter()
         self._entropy = entropy
         self._numbers = InitialNumbers(entropy(KEY_LEN))
@@ -285,10 +288,13 @@ class TcpStack:
         if port in self._listening:
             raise PortTaken(f"port {port} of {self.name} is taken")
 
+        theirs = self.of_port.get(port, (config, control))
+        its_config, its_control = config or theirs[0], control or theirs[1]
+
         def make(peer: Hashable, segment: TcpSegment, now: Ns) -> Connection:
             assert isinstance(peer, tuple)
             local, remote, after = peer
-            return self._connection(local, remote, config, control, after=after)
+            return self._connection(local, remote, its_config, its_control, after=after)
 
         self._listening[port] = _Listening(Listener(make, backlog=backlog), accept, address)
         return port

@@ -18,6 +18,8 @@ from typing import Any
 from netlab.network.impairments import Rng
 from netlab.network.proxy import TO_CLIENT, TO_SERVER, UdpProxy
 from netlab.network.seeds import seeded_entropy, seeded_streams
+from netlab.protocols.congestion.control import CongestionControl
+from netlab.protocols.tcp import TcpConfig
 from netlab.scenarios.scenario import Scenario
 from netlab.scenarios.simulated import BACK, THERE
 from netlab.scenarios.worlds import CannotRun, Ran
@@ -90,6 +92,9 @@ class _Place:
                 "another, so that neither end sees a segment lost: run it in a simulation"
             )
         return self._proxy.also((LOCAL, 0), address)
+
+    def use_tcp(self, port: int, config: TcpConfig, control: Callable[..., CongestionControl]) -> None:
+        raise CannotRun("in the world loopback TCP is the kernel's: run it in a simulation")
 
     def dice(self, purpose: str) -> random.Random:
         return random.Random(f"{self._seed}/{purpose}")

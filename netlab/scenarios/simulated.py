@@ -20,6 +20,9 @@ from netlab.network.seeds import seeded_entropy, seeded_simulation
 from netlab.network.simulator import BadNetwork, Simulation, Tap, Watcher
 from netlab.network.virtual_loop import run as run_loop
 from netlab.network.virtual_loop import virtual_loop
+from netlab.protocols.congestion.control import CongestionControl
+from netlab.protocols.tcp import TcpConfig
+from netlab.protocols.trace import Trace
 from netlab.scenarios.flows.flow import Flow
 from netlab.scenarios.scenario import Scenario
 from netlab.scenarios.worlds import POINTS, Ran
@@ -44,6 +47,7 @@ def run(
     points: Sequence[str] = POINTS,
     watcher: Watcher | None = None,
     fates: Mapping[str, Sequence[Fate]] | None = None,
+    trace: Trace | None = None,
 ) -> Ran:
     """Run a scenario from a seed. The arguments are those of `worlds.run`.
 
@@ -51,6 +55,7 @@ def run(
         BadNetwork: a point or a direction is none.
     """
     simulation = seeded_simulation(seed)
+    simulation.trace = trace
     server, gateway = simulation.host(SERVER), simulation.host(GATEWAY)
     simulation.connect(gateway, server, *scenario.directions)
     clients: list[Host] = []
@@ -120,6 +125,12 @@ class _Place:
     def across(self, address: tuple[str, int], transport: str) -> tuple[str, int]:
         return SERVER, address[1]
 
+    def use_tcp(self, port: int, config: TcpConfig, control: Callable[..., CongestionControl]) -> None:
+        for name in self.clients:
+            tcp = self._simulation.hosts[name].tcp
+            tcp.config, tcp.control = config, control
+        self._server.tcp.of_port[port + self._number] = config, control
+
     def dice(self, purpose: str) -> random.Random:
         return random.Random(f"{self._seed}/{purpose}")
 
@@ -132,3 +143,4 @@ class _Place:
         while held:
             await asyncio.sleep(_LOOK_EVERY / S)
             held = any(link.account.held for link in links)
+            held = held or any(host.unacknowledged for host in self._simulation.hosts.values())

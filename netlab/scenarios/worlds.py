@@ -12,6 +12,7 @@ from netlab.errors import NetlabError
 from netlab.network.link import Account
 from netlab.network.link_config import Fate
 from netlab.network.simulator import Tap, Watcher
+from netlab.protocols.trace import Trace
 from netlab.scenarios.flows.flow import Summary
 from netlab.scenarios.scenario import Scenario
 
@@ -37,12 +38,14 @@ class Looking(TypedDict, total=False):
         tap: sees the frames at `points`: hosts (`client1`, `gateway`, `server`), or directions (`gateway>server`).
         watcher: is told what became of each packet on the scenario's link.
         fates: what happens to single packets, whatever the dice say, by direction of a link.
+        trace: takes what the hosts' TCP decides.
     """
 
     tap: Tap | None
     points: Sequence[str]
     watcher: Watcher | None
     fates: Mapping[str, Sequence[Fate]]
+    trace: Trace | None
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from netlab.scenarios.flows.bulk import Bulk
 from netlab.scenarios.flows.chat import ChatOfPeople
 from netlab.scenarios.flows.datagrams import Datagrams
 
-Kind: TypeAlias = Datagrams | ChatOfPeople
+Kind: TypeAlias = Datagrams | Bulk | ChatOfPeople
 """Every kind of flow."""

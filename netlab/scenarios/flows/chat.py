@@ -10,6 +10,8 @@ import msgspec
 
 from netlab.chat.messages import Message
 from netlab.errors import NetlabError
+from netlab.protocols.congestion import named
+from netlab.protocols.tcp import PROFILES
 from netlab.scenarios.flows.flow import Flow, Place, Summary, Tally
 from netlab.scenarios.quantities import BadScenario, quantity
 from netlab.transports import Chat, HubShell, connect, serve
@@ -18,6 +20,9 @@ from netlab.transports.url import parse_url
 from netlab.units import Ns, S, parse_size
 
 PORT = 9001
+
+CHAT_OVER_TCP = msgspec.structs.replace(PROFILES["linux"], user_timeout=30 * S)
+"""Who chats does not wait as long as Linux would before a connection is given up."""
 
 QUIET: Ns = 5 * S
 """People leave when the link is empty and nothing new was heard for so long."""
@@ -34,7 +39,7 @@ class ChatOfPeople(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     people: int = 3
     messages: int = 20
     size: str = "100B"
-    over: Literal["udp"] = "udp"
+    over: Literal["udp", "tcp"] = "udp"
 
     def __post_init__(self) -> None:
         if not 1 <= self.people <= 200:
@@ -71,6 +76,8 @@ class _Chatting:
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._config.over == "tcp":
+            self._place.use_tcp(PORT, CHAT_OVER_TCP, named("cubic"))
         listening: asyncio.Future[tuple[str, int]] = self._loop.create_future()
         over = asyncio.Event()
         serving = self._place.on_server(self._serve(listening, over))

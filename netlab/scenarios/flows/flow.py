@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from netlab.protocols.congestion.control import CongestionControl
+from netlab.protocols.tcp import TcpConfig
 from netlab.units import MS, Ns, S
 
 
@@ -45,6 +47,13 @@ class Place(Protocol):
             CannotRun: the link of this world can't carry that.
         """
 
+    def use_tcp(self, port: int, config: TcpConfig, control: Callable[..., CongestionControl]) -> None:
+        """Connections of this flow's clients, and those to this port of its server, are like that.
+
+        Raises:
+            CannotRun: TCP is not netlab's own in this world.
+        """
+
     def dice(self, purpose: str) -> random.Random:
         """Dice of this flow's own, from the scenario's seed."""
 
@@ -70,9 +79,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         what: the flow in words.
-        sent, delivered, doubled: datagrams or texts; `delivered` counts each once.
+        sent, delivered, doubled: datagrams or texts, or bytes of a stream; `delivered` counts each once.
         lost: `sent - delivered`.
-        unknown: texts that nobody knows the end of, and people who never came in.
+        unknown: texts that nobody knows the end of, people who never came in, and connections that broke.
         p50_ms, p99_ms: delay one way, ms; None where nothing came.
         goodput_bit_s: payload delivered, over the time from the first sending to the last arrival.
     """
