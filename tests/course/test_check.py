@@ -42,7 +42,7 @@ WRONG = [(name, answer, words) for name in check.EXERCISES for answer, words in 
 def test_the_solution_is_right(name: str, tmp_path: Path) -> None:
     verdict = getattr(check, name)(module_of(SOLUTIONS / f"{name}.py").Answer, folder=tmp_path)
     assert verdict.status is Status.PASSED, str(verdict)
-    assert verdict.tried >= 50
+    assert verdict.tried >= 8
     verdict.require()
     assert list(tmp_path.iterdir()) == []
 
@@ -169,5 +169,5 @@ def test_a_folder_that_cannot_be_written_to_costs_the_file_alone(tmp_path: Path)
 
 
 def test_a_check_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(AttributeError, match="they are framing, promise"):
+    with pytest.raises(AttributeError, match="they are demultiplex, framing"):
         _ = check.framming

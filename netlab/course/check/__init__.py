@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from netlab.course.check.engine import Exercise
 
 EXERCISES = {
+    "demultiplex": "03",
     "framing": "04",
     "promise": "05",
+    "closing": "06",
+    "fragments": "10",
 }
 """Each exercise, and the notebook that it belongs to."""
 
