@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import msgspec
@@ -18,14 +21,22 @@ from netlab.network.link_options import parse_link
 from netlab.network.recording import Recording
 from netlab.network.simulator import Tap
 from netlab.protocols.arq import ARQS
+from netlab.protocols.congestion import CONTROLS
 from netlab.scenarios import load
 from netlab.scenarios.entrants import entrant
-from netlab.scenarios.race_arq import ArqResult, ArqRules, race_arqs
+from netlab.scenarios.race_arq import ArqRules, race_arqs
+from netlab.scenarios.race_cc import CcRules, race_controls
 from netlab.scenarios.simulated import EPOCH
 from netlab.units import MS, Ns, S, format_duration, parse_duration
 
 BAD_LINK = ("rate=10mbit delay=20ms loss=1%", "rate=10mbit delay=20ms")
 """Where ARQs race if nothing is said: data is lost, acknowledgements are not."""
+
+BOTTLENECK = ("rate=10mbit delay=20ms queue=50packets", "rate=10mbit delay=20ms queue=50packets")
+"""Where congestion controls do: a queue of one and a half times what the line holds."""
+
+SHOWN_FROM: Ns = 60 * S
+"""A race that lasts so long shows its progress."""
 
 
 def _duration(least: Ns) -> Callable[[click.Context, click.Parameter, str | None], Ns | None]:
@@ -43,14 +54,20 @@ def _duration(least: Ns) -> Callable[[click.Context, click.Parameter, str | None
     return parse
 
 
-@click.command("race", epilog="Example: netlab race --arq stop-and-wait,go-back-n,selective-repeat --seed 7")
+@click.command(
+    "race", epilog="Example: netlab race --cc reno,cubic,bbr --seed 7 --link 'rate=10mbit delay=20ms loss=1%'"
+)
 @click.argument("scenario", required=False)
-@click.option("--arq", "arqs", metavar="NAMES", help=f"ARQs, one after the other: of {', '.join(ARQS)}, or your own.")
+@click.option("--cc", "controls", metavar="NAMES", help=f"Congestion controls: {', '.join(CONTROLS)}, or your own.")
+@click.option("--arq", "arqs", metavar="NAMES", help=f"ARQs: {', '.join(ARQS)}, or your own.")
 @click.option("--seed", type=int, help="Of everything random: the same seed gives the same race; drawn if not given.")
 @click.option("--link", "options", metavar="OPTIONS", help='The link in both directions: "rate=10mbit loss=1%".')
-@click.option("--lasts", callback=_duration(100 * MS), metavar="TIME", help="How long each runs, of virtual time.")
-@click.option("--window", type=Number("window", 1, 4096), default=16, help="ARQs: packets on their way.  [default: 16]")
-@click.option("--min-rto", callback=_duration(0), metavar="TIME", help="ARQs: the least timeout.  [default: 200ms]")
+@click.option("--lasts", callback=_duration(100 * MS), metavar="TIME", help="Virtual time.  [default: 30s, ARQs 10s]")
+@click.option(
+    "--start-apart", "apart", callback=_duration(0), metavar="TIME", help="--cc: from one's start to the next's."
+)
+@click.option("--window", type=Number("window", 1, 4096), help="--arq: packets on their way.  [default: 16]")
+@click.option("--min-rto", callback=_duration(0), metavar="TIME", help="--arq: the least timeout.  [default: 200ms]")
 @click.option(
     "--capture",
     "file",
@@ -62,11 +79,13 @@ def _duration(least: Ns) -> Callable[[click.Context, click.Parameter, str | None
 @click.option("--json", "as_json", is_flag=True, help="The result as one line of JSON.")
 def command(
     scenario: str | None,
+    controls: str | None,
     arqs: str | None,
     seed: int | None,
     options: str | None,
     lasts: Ns | None,
-    window: int,
+    apart: Ns | None,
+    window: int | None,
     min_rto: Ns | None,
     file: Path | None,
     force: bool,
@@ -74,22 +93,28 @@ def command(
 ) -> int:
     """Race protocols between simulated hosts on a virtual clock, on the link of SCENARIO or of --link.
 
+    With --cc each is the congestion control of a bulk flow over netlab's own TCP, and all share the link. With --arq
+    each has the link for itself, one after the other, and is held beside what theory says.
+
     Your own takes part as my_module:MyClass, a class in my_module.py in the current folder; derive it from one of
-    netlab.protocols.arq and change what you like.
+    netlab.protocols.congestion or netlab.protocols.arq and change what you like.
     """
-    if arqs is None:
-        raise click.UsageError("say who races: --arq stop-and-wait,go-back-n,selective-repeat")
-    directions, where = _directions(scenario, options, BAD_LINK)
+    if (controls is None) == (arqs is None):
+        raise click.UsageError("say who races: --cc reno,cubic,bbr or --arq stop-and-wait,go-back-n,selective-repeat")
+    if controls is not None and (window is not None or min_rto is not None):
+        raise click.UsageError("--window and --min-rto are for --arq: a congestion control sets its own window")
+    if arqs is not None and apart is not None:
+        raise click.UsageError("--start-apart is for --cc: each ARQ has the link for itself")
+    directions, where = _directions(scenario, options, BOTTLENECK if controls is not None else BAD_LINK)
     number = secrets.randbelow(10**6) if seed is None else seed
     tap = Recording(comment=f"netlab race {where} --seed {number}", epoch=EPOCH) if file is not None else None
     if file is not None:
         capture_files.check(file, force=force)
-    rules = ArqRules(window=window)
-    if min_rto is not None:
-        rules = msgspec.structs.replace(rules, min_rto=min_rto)
-    if lasts is not None:
-        rules = msgspec.structs.replace(rules, lasts=lasts)
-    lines, told = _race_arqs(arqs, directions, rules, number, tap)
+    if controls is not None:
+        lines, told = _race_controls(controls, directions, _given(CcRules(), lasts=lasts, apart=apart), number, tap)
+    else:
+        rules = _given(ArqRules(), lasts=lasts, window=window, min_rto=min_rto)
+        lines, told = _race_arqs(arqs or "", directions, rules, number, tap)
     if file is not None and tap is not None:
         with os.fdopen(capture_files.create(file, force=force), "wb") as output:
             output.write(tap.pcapng())
@@ -99,6 +124,14 @@ def command(
     else:
         click.echo("\n".join([f"{where}, seed {number}", "", *lines]))
     return 0
+
+
+R = TypeVar("R", CcRules, ArqRules)
+
+
+def _given(rules: R, **options: int | None) -> R:
+    """The rules, with those options that were given."""
+    return msgspec.structs.replace(rules, **{key: value for key, value in options.items() if value is not None})
 
 
 def _directions(
@@ -118,6 +151,53 @@ def _directions(
             f"link {there}" if there == back else f"there {there}; back {back}"
         )
     return (parse_link(usual[0]), parse_link(usual[1])), f"there {usual[0]}; back {usual[1]}"
+
+
+def _race_controls(
+    names: str, directions: tuple[LinkConfig, LinkConfig], rules: CcRules, seed: int, tap: Tap | None
+) -> tuple[list[str], dict[str, object]]:
+    entrants = [entrant(name.strip(), CONTROLS, "congestion control") for name in names.split(",")]
+    if rules.lasts <= rules.apart * (len(entrants) - 1):
+        raise click.UsageError("--start-apart: the last would begin after the end: let it last longer")
+    with _progress(rules.lasts) as progress:
+        race = race_controls(entrants, directions, rules, seed=seed, tap=tap, progress=progress)
+    columns = ["", "goodput", "share", "queueing p50", "p95", "sent", "lost", "again"]
+    rows = [
+        [
+            flow.name,
+            _rate(flow.goodput_bit_s),
+            f"{flow.share:.0%}",
+            _ms(flow.queueing_p50_ms),
+            _ms(flow.queueing_p95_ms),
+            str(flow.sent),
+            f"{flow.lost} ({flow.lost / max(1, flow.sent):.1%})",
+            str(flow.retransmissions),
+        ]
+        for flow in race.flows
+    ]
+    used = "" if race.utilisation is None else f"; {race.utilisation:.0%} of the link's rate used"
+    lines = [*table(columns, rows), "", f"fairness (Jain) {race.jain:.3f}{used}"]
+    lasted = format_duration(rules.lasts)
+    if rules.apart:
+        lines.append(f"{lasted}, begun {format_duration(rules.apart)} apart; rates are of the time all were there")
+    else:
+        lines.append(f"{lasted}, all from the beginning")
+    lines += [f"{flow.name}: {flow.failed}" for flow in race.flows if flow.failed is not None]
+    return lines, {"rules": rules, **msgspec.to_builtins(race)}
+
+
+@contextmanager
+def _progress(lasts: Ns) -> Iterator[Callable[[float], None] | None]:
+    """Shows how far a long race is, on a terminal."""
+    if lasts < SHOWN_FROM or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # here, because most races are over before it were loaded
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"{format_duration(lasts)} of virtual time", total=1.0)
+        yield lambda part: bar.update(task, completed=part)
 
 
 def _race_arqs(
@@ -142,16 +222,17 @@ def _race_arqs(
     lines = table(columns, rows)
     lines += ["", f"{format_duration(rules.lasts)} each, packets of {rules.size} B, a window of {rules.window}, "]
     lines[-1] += f"timeouts of {format_duration(rules.min_rto)} or more"
-    lines += [f"{result.name}: {trouble}" for result in results for trouble in _troubles(result)]
+    for result in results:
+        lines += [f"{result.name}: {trouble}" for trouble in (result.wrong, result.failed) if trouble is not None]
     return lines, {"rules": rules, "arqs": results}
-
-
-def _troubles(result: ArqResult) -> list[str]:
-    return [trouble for trouble in (result.wrong, result.failed) if trouble is not None]
 
 
 def _rate(bit_s: int | None) -> str:
     return "-" if bit_s is None else f"{bit_s / 1000:,.0f} kbit/s"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} ms"
 
 
 def table(columns: list[str], rows: list[list[str]]) -> list[str]:

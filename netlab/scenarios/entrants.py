@@ -72,6 +72,11 @@ def _load(name: str) -> Any:
     return module
 
 
+def called(entrant: type[Any]) -> str:
+    """What results call it: one of netlab's own by its name, another by its class."""
+    return str(entrant.name) if entrant.__module__.startswith("netlab.") else entrant.__name__
+
+
 def guarded(owner: type, method: str, call: Callable[..., T], *arguments: Any, **options: Any) -> T:
     """Call a method of an entrant.
 
@@ -104,8 +109,9 @@ def _said(error: Exception) -> str:
     where = error.__traceback__
     while where is not None and where.tb_next is not None:
         where = where.tb_next
-    line = f" (line {where.tb_lineno} of {Path(where.tb_frame.f_code.co_filename).name})" if where is not None else ""
     if isinstance(error, SyntaxError):
-        line = f" (line {error.lineno})"
-        return f"SyntaxError: {error.msg}{line}"
+        return f"SyntaxError: {error.msg} (line {error.lineno})"
+    line = ""
+    if where is not None and where.tb_frame.f_code.co_filename != __file__:
+        line = f" (line {where.tb_lineno} of {Path(where.tb_frame.f_code.co_filename).name})"
     return f"{type(error).__name__}: {error}{line}"

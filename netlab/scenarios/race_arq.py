@@ -40,7 +40,7 @@ from netlab.protocols.arq import (
 from netlab.protocols.arq.theory import ArqPath, go_back_n, selective_repeat, stop_and_wait, window_bound
 from netlab.protocols.round_trips import LINUX_MIN_RTO
 from netlab.protocols.trace import Trace
-from netlab.scenarios.entrants import BadEntrant, EntrantFailed, guarded, labels
+from netlab.scenarios.entrants import BadEntrant, EntrantFailed, called, guarded, labels
 from netlab.units import Ns, S
 
 PORT = 7000
@@ -111,19 +111,11 @@ def race_arqs(
         BadEntrant: a class cannot take part.
         EntrantFailed: one broke.
     """
-    names = labels([_name(entrant) for entrant in entrants])
+    names = labels([called(entrant) for entrant in entrants])
     return [
         _Alone(entrant, name, directions, rules, seed, tap, trace).run()
         for entrant, name in zip(entrants, names, strict=True)
     ]
-
-
-def _name(entrant: type[Any]) -> str:
-    return (
-        str(getattr(entrant, "name", entrant.__name__))
-        if entrant.__module__.startswith("netlab.")
-        else entrant.__name__
-    )
 
 
 class _Alone:

@@ -11,9 +11,37 @@ from netlab.cli import main
 
 STUDENTS = """
 from netlab.protocols.arq import GoBackN
+from netlab.protocols.congestion import CongestionControl, Reno
 
 class MyArq(GoBackN):
     pass
+
+class MyControl(Reno):
+    pass
+
+class Shut(Reno):
+    def on_loss(self, flight_size, now):
+        self.cwnd = 0
+
+class Partly(Reno):
+    def on_ack(self, ack, now):
+        self.cwnd += 0.5
+
+class Raises(Reno):
+    def on_ack(self, ack, now):
+        raise KeyError("cwnd")
+
+class Lacks:
+    def __init__(self, *, mss):
+        self.cwnd = 10 * mss
+
+class NoWindow(CongestionControl):
+    def __init__(self, *, mss):
+        pass
+
+class NoMss(Reno):
+    def __init__(self):
+        pass
 
 class Broken(GoBackN):
     def _acknowledged(self, number, now):
@@ -65,6 +93,18 @@ def test_arqs_race_and_ones_own_among_them(capsys: pytest.CaptureFixture[str]) -
     assert "a window of 16" in lines[-1]
 
 
+def test_controls_race_and_ones_own_among_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert race("--cc", "reno,mine:MyControl", "--seed", "7", "--lasts", "5s") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("seed 7")
+    assert [line.split()[0] for line in lines[3:5]] == ["reno", "MyControl"]
+    assert lines[6].startswith("fairness (Jain) ")
+    assert lines[7] == "5s, all from the beginning"
+    assert race("--cc", "reno", "--seed", "7", "--lasts", "1s", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["jain"], told["flows"][0]["name"], told["flows"][0]["share"]) == (1.0, "reno", 1.0)
+
+
 def test_json_is_one_line_and_repeats(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--arq", "go-back-n", "--link", "rate=1mbit delay=1ms", "--seed", "3", "--lasts", "1s", "--json"]
     assert race(*asked) == race(*asked) == 0
@@ -88,18 +128,29 @@ def test_a_race_is_captured(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         ([], 2, "say who races"),
         (["--arq", "tahoe"], 1, "no ARQ 'tahoe': they are stop-and-wait, go-back-n, selective-repeat, or your own as"),
         (["--arq", "yours:MyArq"], 1, "there is no yours.py in the current folder"),
-        (["--arq", "mine:Yours"], 1, "mine has no class Yours: it has MyArq, Broken, Mute, Odd, Timeless, Untold"),
+        (["--arq", "mine:Yours"], 1, "mine has no class Yours: it has MyArq, MyControl, "),
         (["--arq", "my-arq:MyArq"], 1, "'my-arq:MyArq' is not of the form my_module:MyClass"),
         (
             ["--arq", "unfinished:MyArq"],
             1,
             "unfinished.py cannot be loaded: SyntaxError: '(' was never closed (line 1)",
         ),
-        (["--arq", "mine:Broken"], 1, "Broken.handle failed: ZeroDivisionError: division by zero (line 9 of mine.py)"),
+        (["--arq", "mine:Broken"], 1, "Broken.handle failed: ZeroDivisionError: division by zero (line 37 of mine.py)"),
         (["--arq", "mine:Mute"], 1, "Mute.handle returned None: it returns a list of outputs"),
         (["--arq", "mine:Odd"], 1, "Odd.handle put out 'hello': outputs are Transmit, Deliver, Dropped and Failed"),
         (["--arq", "mine:Timeless"], 1, "Timeless has no deadline: ns, or None where it waits for nothing"),
         (["--arq", "mine:Untold"], 1, "Untold has no handle(event, now)"),
+        (["--cc", "vegas"], 1, "no congestion control 'vegas': they are reno, cubic, bbr, none, or your own as"),
+        (["--cc", "mine:Shut"], 1, "Shut.on_loss set cwnd to 0: it is whole bytes, and at least one segment of 1448 B"),
+        (["--cc", "mine:Partly"], 1, "Partly.on_ack set cwnd to 14480.5"),
+        (["--cc", "mine:Raises"], 1, "Raises.on_ack failed: KeyError: 'cwnd' (line 21 of mine.py)"),
+        (["--cc", "mine:Lacks"], 1, "Lacks has no on_sent: derive the class from netlab.protocols.congestion.Reno"),
+        (["--cc", "mine:NoWindow"], 1, "NoWindow.__init__ sets no cwnd"),
+        (["--cc", "mine:NoMss"], 1, "NoMss.__init__ failed: TypeError"),
+        (["--cc", "reno", "--arq", "go-back-n"], 2, "say who races"),
+        (["--cc", "reno", "--window", "3"], 2, "--window and --min-rto are for --arq"),
+        (["--arq", "go-back-n", "--start-apart", "1s"], 2, "--start-apart is for --cc"),
+        (["--cc", "reno,reno", "--start-apart", "50s"], 2, "the last would begin after the end"),
         (["nowhere", "--arq", "go-back-n"], 1, "nowhere: there is no such file and no such scenario"),
         (["--arq", "go-back-n", "--link", "loss=x"], 2, "--link: loss: 'x' is not a probability"),
         (["--arq", "go-back-n", "--lasts", "5"], 2, "'5' is not a duration: write it with its unit"),

@@ -109,28 +109,36 @@ class CongestionControl(Protocol):
 
     def on_sent(self, size: int, flight_size: int, now: Ns) -> None:
         """`size` bytes go out, for the first time or again; `flight_size` were on their way before."""
+        return
 
     def on_ack(self, ack: Ack, now: Ns) -> None:
         """An acknowledgement told something new."""
+        return
 
     def on_loss(self, flight_size: int, now: Ns) -> None:
         """A loss was noticed by what came after it; recovery begins. Once for each window of data (RFC 6582 §3.2,
         RFC 6675 §5 (4.2)); also for an ECN echo. `flight_size`: bytes outstanding when it was noticed."""
+        return
 
     def on_recovered(self, now: Ns) -> None:
         """All that was outstanding when the loss was noticed, or the timer expired, has been acknowledged."""
+        return
 
     def on_rto(self, flight_size: int, now: Ns) -> None:
         """The retransmission timer expired: everything on its way is taken for lost. Called once for each timeout; the
         sender says with `flight_size` how much was outstanding, and 0 where the same data had timed out before
         (RFC 5681 §3.1 holds ssthresh then)."""
+        return
 
     def on_undo(self, now: Ns) -> None:
         """The last loss or timeout turned out spurious: nothing had been lost. May take its effect back (RFC 4015)."""
+        return
 
     def on_idle(self, idle: Ns, now: Ns) -> None:
         """The sender is about to send after nothing was on its way for `idle` ns, which is longer than its RTO
         (RFC 5681 §4.1)."""
+        return
 
     def on_mss(self, mss: int) -> None:
         """The path takes segments of another size."""
+        return

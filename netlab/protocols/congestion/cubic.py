@@ -144,8 +144,8 @@ class Cubic(Reno):
             self._cwnd_prior = cwnd
         self._w_max = self._epoch = None  # §4.8: K is 0 and W_max the window at which avoidance begins
 
-    def _reduced(self, flight_size: int) -> int:
-        return max(int(flight_size * BETA), 2 * self.mss)
+    def _left_by_loss(self, volume: int) -> int:
+        return int(volume * BETA)
 
     def _remember(self) -> None:
         super()._remember()

@@ -108,8 +108,15 @@ class Reno(CongestionControl):
         self._bytes_acked = 0
 
     def _reduced(self, flight_size: int) -> int:
-        """What a loss leaves: "ssthresh = max (FlightSize / 2, 2*SMSS)" (RFC 5681 §3.1 (4))."""
-        return max(flight_size // 2, 2 * self.mss)
+        """What a loss leaves: "ssthresh = max (FlightSize / 2, 2*SMSS)" (RFC 5681 §3.1 (4)), or less.
+
+        While a loss is repaired more may be outstanding than the window: what was acknowledged selectively, and what
+        limited transmit sent. It says nothing of what the path takes, and so does not count (RFC 5681 §3.2 (2)).
+        """
+        return max(self._left_by_loss(min(flight_size, self.cwnd)), 2 * self.mss)
+
+    def _left_by_loss(self, volume: int) -> int:
+        return volume // 2
 
     def _remember(self) -> None:
         self._before_loss = self.cwnd, self.ssthresh

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import quantiles
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netlab.protocols.congestion import Ack, Bbr, CongestionControl, Cubic, RateSample, Reno
@@ -160,6 +160,7 @@ class Watched(Bbr):
         super()._enter(state)
 
 
+@settings(max_examples=50)
 @given(st.data())
 def test_whatever_it_is_told_the_window_stays_open_and_the_states_in_order(data: st.DataObject) -> None:
     control = Watched(mss=MSS)

@@ -79,6 +79,11 @@ TIMEOUT = [
     (1, ack(), 10, 10, "congestion avoidance"),
     (1, recovered, 10, 10, "congestion avoidance"),
 ]
+MORE_OUTSTANDING_THAN_THE_WINDOW = [
+    (10, ack(), 20, None, "slow start"),
+    (1, loss(23), 10, 10, "recovery"),  # limited transmit sent three: RFC 5681 §3.2 (2)
+    (1, rto(40), 1, 5, "slow start"),  # a retransmission was lost, while 30 were acknowledged selectively
+]
 SPURIOUS = [
     (10, ack(), 20, None, "slow start"),
     (1, loss(20), 10, 10, "recovery"),
@@ -95,9 +100,10 @@ IDLE = [
     (1, recovered, 3, 3, "congestion avoidance"),
     (1, idle, 3, 3, "congestion avoidance"),
 ]
+TABLES = [SLOW_START, FAST_RECOVERY, TIMEOUT, MORE_OUTSTANDING_THAN_THE_WINDOW, SPURIOUS, IDLE]
 
 
-@pytest.mark.parametrize("table", [SLOW_START, FAST_RECOVERY, TIMEOUT, SPURIOUS, IDLE])
+@pytest.mark.parametrize("table", TABLES)
 def test_the_window_follows_the_rfc(table: list[tuple[int, Step, int, int | None, str]]) -> None:
     control = Reno(mss=MSS)
     for line, (times, step, *after) in enumerate(table):
