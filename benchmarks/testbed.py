@@ -14,7 +14,7 @@ do on the testbed's link what they do on such a link.
 - control: the goodput of this kernel's Reno, CUBIC and BBR at 1 % loss, a round trip of 40 ms and 10 Mbit/s.
 
 Aims on a quiet machine: 0.5 ms at p50 and 1.5 ms at p99; 400 Mbit/s and 20,000 packets/s; Reno and CUBIC 2 to 4 Mbit/s,
-BBR over 7. What a virtual machine's host took meanwhile (`steal` of proc_stat(5)) is printed behind each part.
+BBR over 7. How quiet it was is printed behind each part.
 """
 
 from __future__ import annotations
@@ -166,9 +166,23 @@ def processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def stolen_s() -> float:
-    """What the host of this machine took from it so far, s (proc_stat(5))."""
-    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+class Others:
+    """What else went on from now on: what other programs took of the processors, and the host of this machine of it."""
+
+    def __init__(self) -> None:
+        self._began = self._look()
+
+    def __str__(self) -> str:
+        at, busy, own, stolen = (now - then for now, then in zip(self._look(), self._began, strict=True))
+        share = max(0.0, busy - own) / (at * (os.cpu_count() or 1))
+        return f"other programs took {share:.0%} of the processors meanwhile, the machine's host {stolen:.2f} s"
+
+    @staticmethod
+    def _look() -> tuple[float, float, float, float]:
+        user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+        ticks = os.sysconf("SC_CLK_TCK")
+        own = sum(os.times()[:4])  # with that of the children that have ended
+        return time.monotonic(), (user + nice + system + irq + softirq) / ticks, own, steal / ticks
 
 
 def load(runs: int) -> Iterator[str]:
@@ -229,13 +243,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     options = parser.parse_args()
     for name in options.part.split(","):
-        before = stolen_s()
+        others = Others()
         try:
             for line in PARTS[name](options.runs):
                 print(line, flush=True)
         except CannotBuild as error:
             print(f"{name}: no testbed here: {error}")
-        print(f"  (stolen meanwhile: {stolen_s() - before:.2f} s)", flush=True)
+        print(f"  ({others})", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""What runs on the hosts, and at both ends of the proxy, while `testbed.py` measures: plain sockets, nothing of netlab.
+"""What runs on the hosts, and at both ends of the proxy, while `testbed.py` measures: plain sockets.
+
+The ends of round trips ask for a processor as the forwarding thread does, so that what is measured is the way between.
 
     python benchmarks/testbed_hosts.py ROLE ADDRESS ...
 
@@ -15,12 +17,15 @@ import sys
 import time
 from pathlib import Path
 
+from netlab.network.precise_wait import wake_on_time
+
 PORT = 7000
 INTERVAL_S = 0.005  # from one probe to the next
 
 
 def echo(port: str = str(PORT), file: str = "") -> None:
     """Send back every datagram. Where the port is 0, the file is told which."""
+    wake_on_time()
     own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     own.bind(("", int(port)))
     if file:
@@ -71,6 +76,7 @@ def probe(host: str, port: str, count: str, file: str) -> None:
     own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     own.connect((host, int(port)))
     own.setblocking(False)
+    wake_on_time()
     probes, sent, trips = int(count), [], []
     due = time.perf_counter()
     while len(sent) < probes or (len(trips) < len(sent) and time.perf_counter_ns() - sent[-1] < 1e9):

@@ -10,6 +10,7 @@ Read `testbed_orders` for what is said, `testbed_wire` for what is built, `progr
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -89,6 +90,7 @@ class Testbed:
     def run(self) -> None:
         """Run the programs, forward until COMMAND has ended, and tell what came of it."""
         wake_on_time()
+        gc.freeze()  # what is here by now stays: while frames wait, no collection looks at it
         self._selector.add(self._signals.take(self._stop), self._child_ended)
         self._selector.add(self._line, self._listen)
         self._selector.add(self._sockets, self._make_socket)
