@@ -19,7 +19,7 @@ from netlab.units import KIB
 STRETCH = 64 * KIB
 """Bytes of a stretch, at least."""
 
-MOST_STRETCHES = 512
+MOST_STRETCHES = 1024
 
 Places = NDArray[np.int64]
 
@@ -36,6 +36,11 @@ def first_of_each(stretches: Places, found: Places) -> Places:
     return found[np.flatnonzero(np.diff(which, prepend=0))]
 
 
+def until(sound: NDArray[np.bool_]) -> int:
+    """How many come before the first that is not sound."""
+    return len(sound) if sound.all() else int(np.argmin(sound))
+
+
 def follow(
     begin: int, end: int, guesses: Places, step: Callable[[Places], Places], plain: Callable[[int], int]
 ) -> tuple[Places, int]:
@@ -43,7 +48,8 @@ def follow(
 
     Args:
         guesses: places behind `begin` where a record may begin, in order.
-        step: for each place the one behind its record, at most `end`; -1 where no whole record stands.
+        step: for each place the one behind its record, at most `end`; -1 where there can be none. It may take for a
+            record what is none: who calls looks at all of them, and keeps those before the first that is none.
         plain: the same for one place.
     """
     starts = np.concatenate([[begin], guesses]).astype(np.int64)
@@ -74,18 +80,17 @@ def _walk_together(starts: Places, limits: Places, step: Callable[[Places], Plac
     """The records of all chains, in order, and where each chain ended: at or behind its limit, or at no record."""
     ends = starts.copy()
     found: list[Places] = []
-    at, lanes = starts, np.flatnonzero(starts < limits)
-    at = starts[lanes]
+    lanes = np.flatnonzero(starts < limits)
+    at, limit = starts[lanes], limits[lanes]
     while len(at):
         behind = step(at)
+        going = behind < limit
+        if going.all() and behind.min() >= 0:
+            found.append(at)
+            at = behind
+            continue
         whole = behind >= 0
-        if not whole.all():
-            ends[lanes[~whole]] = at[~whole]
-            at, behind, lanes = at[whole], behind[whole], lanes[whole]
-        found.append(at)
-        going = behind < limits[lanes]
-        if not going.all():
-            ends[lanes[~going]] = behind[~going]
-            behind, lanes = behind[going], lanes[going]
-        at = behind
+        found.append(at[whole])
+        ends[lanes] = np.where(whole, behind, at)
+        at, limit, lanes = behind[whole & going], limit[whole & going], lanes[whole & going]
     return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64), ends

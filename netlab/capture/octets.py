@@ -48,6 +48,17 @@ class Octets:
     def u64(self, at: Ints) -> NDArray[np.uint64]:
         return self._u64[at].astype(np.uint64)
 
+    def words(self, at: Ints, count: int) -> list[NDArray[np.int64]]:
+        """`count` 32-bit numbers, one behind the other, at each offset: the first of them all, the second of all, ...
+
+        Each place in the file is visited once.
+        """
+        size = 4 * count
+        room = max(0, self.size - size + 1)
+        view = np.ndarray((room,), np.dtype((np.void, size)), self._flat if room else None, strides=(1,))
+        numbers = view[at].view(self._word).reshape(len(at), count)
+        return [numbers[:, place].astype(np.int64) for place in range(count)]
+
     def u32_windows(self, starts: Ints, window: int, *, every: int = 1) -> NDArray[Any]:
         """The 32-bit numbers at `every` byte of a window behind each of the equally spaced `starts`: one line a window.
 

@@ -30,13 +30,9 @@ def index_pcap(
     octets = Octets(data, header.order)
 
     def step(at: chain.Places) -> chain.Places:
-        behind = np.full(len(at), -1, np.int64)
-        here = np.flatnonzero(at + pcap.RECORD_HEADER_LEN <= size)
-        captured, original = octets.u32(at[here] + 8), octets.u32(at[here] + 12)
-        end = at[here] + pcap.RECORD_HEADER_LEN + captured
-        whole = (captured <= MAX_CAPTURED) & (captured <= original) & (end <= size)
-        behind[here[whole]] = end[whole]
-        return behind
+        captured = octets.u32(np.minimum(at + 8, size - 4))
+        behind = at + pcap.RECORD_HEADER_LEN + captured
+        return np.where((captured <= MAX_CAPTURED) & (behind <= size), behind, -1)
 
     def plain(at: int) -> int:
         try:
@@ -48,14 +44,21 @@ def index_pcap(
     begin = pcap.FILE_HEADER_LEN
     guesses = _guesses(octets, header, chain.stretches(begin, size, stretch), min(_WINDOW, stretch))
     at, end = chain.follow(begin, size, guesses, step, plain)
+    if len(at) and at[-1] + pcap.RECORD_HEADER_LEN > size:
+        at, end = at[:-1], int(at[-1])
+    seconds, fraction, captured, original = octets.words(at, 4)
+    start = at + pcap.RECORD_HEADER_LEN
+    sound = chain.until((captured <= original) & (start + captured <= size))
+    if sound < len(at):
+        end = int(at[sound])
     records = Records(
         at=at,
-        start=at + pcap.RECORD_HEADER_LEN,
-        captured=octets.u32(at + 8).astype(np.int32),
-        original=octets.u32(at + 12),
-        time_ns=octets.u32(at) * S + octets.u32(at + 4) * header.unit,
+        start=start,
+        captured=captured.astype(np.int32),
+        original=original,
+        time_ns=seconds * S + fraction * header.unit,
         interface=np.zeros(len(at), np.int32),
-    )
+    ).until(sound)
     if end == size:
         return records, None
     try:

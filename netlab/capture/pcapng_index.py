@@ -77,6 +77,9 @@ class PcapngIndex:
         begin, size = blocks.at, len(self._data)
         guesses = _guesses(octets, chain.stretches(begin, size, self._stretch), min(_WINDOW, self._stretch))
         at, end = chain.follow(begin, size, guesses, lambda places: _step(octets, places), self._plain)
+        whole = chain.until(_are_blocks(octets, at))
+        if whole < len(at):
+            at, end = at[:whole], int(at[whole])
         kinds = octets.u32(at)
 
         # what holds for the packets behind each section header and each description of an interface
@@ -119,47 +122,40 @@ class PcapngIndex:
         described: NDArray[np.int64],
     ) -> tuple[Records, int]:
         """The packets' records up to the first that cannot be, and how many these are."""
-        length = octets.u32(at + 4)
         smallest = np.array([_SMALLEST.get(kind, 0) for kind in range(8)])[kinds]
-        sound = _until(length >= smallest)
-        at, kinds, section, length = at[:sound], kinds[:sound], section[:sound], length[:sound]
+        sound = chain.until(octets.u32(at + 4) >= smallest)
+        at, kinds, section, described = at[:sound], kinds[:sound], section[:sound], described[:sound]
+        # a simple packet's block is shorter: what is read behind it is of no use, and must be within the file
+        _, length, number, high, low, captured, original = octets.words(np.minimum(at, octets.size - 28), 7)
         simple, old = kinds == pcapng.SIMPLE_PACKET, kinds == pcapng.OLD_PACKET
-        long = np.where(simple, at, at + 16)  # a simple block's original length stands at 8, the others' at 24
-        number = octets.u32(at + 8)
-        number[old] = octets.u16(at[old] + 8)
+        length[simple], original[simple] = octets.u32(at[simple] + 4), octets.u32(at[simple] + 8)
         number[simple] = 0
+        number[old] = octets.u16(at[old] + 8)
         interface = section + number
-        sound = _until(interface < described[:sound])
-        at, simple, interface, length, long = (
-            at[:sound],
-            simple[:sound],
-            interface[:sound],
-            length[:sound],
-            long[:sound],
-        )
+        sound = chain.until(interface < described)
+        at, simple, length, interface = at[:sound], simple[:sound], length[:sound], interface[:sound]
+        high, low, captured, original = high[:sound], low[:sound], captured[:sound], original[:sound]
 
-        original = octets.u32(long + 8)
-        captured = np.where(simple, original, octets.u32(long + 4))
-        snaplens = np.array([one.snaplen for one in self.interfaces], np.int64)[interface]
-        captured = np.where(simple & (snaplens > 0), np.minimum(original, snaplens), captured)
+        time_ns, in_range = self._times(
+            high.astype(np.uint64) << np.uint64(32) | low.astype(np.uint64), interface, simple
+        )
+        snaplens = np.array([one.snaplen for one in self.interfaces], np.int64)
+        by_snaplen = np.where(snaplens[interface] > 0, snaplens[interface], original)
+        captured = np.where(simple, np.minimum(original, by_snaplen), captured)
         start = at + np.where(simple, 12, 28)
         fits = start + captured + -captured % 4 <= at + length - 4
-        time_ns, in_range = self._times(octets, at, interface, simple)
-        sound = _until((captured <= MAX_CAPTURED) & (captured <= original) & fits & in_range)
-        columns = (at, start, captured.astype(np.int32), original, time_ns, interface.astype(np.int32))
-        return Records(*columns).until(sound), sound
+        sound = chain.until((captured <= MAX_CAPTURED) & (captured <= original) & fits & in_range)
+        found = Records(at, start, captured.astype(np.int32), original, time_ns, interface.astype(np.int32))
+        return found.until(sound), sound
 
     def _times(
-        self, octets: Octets, at: chain.Places, interface: NDArray[np.int64], simple: NDArray[np.bool_]
+        self, ticks: NDArray[np.uint64], interface: NDArray[np.int64], simple: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Each packet's time, and whether it is one that 64 bits of ns hold."""
-        time_ns, in_range = np.full(len(at), NO_TIME), np.ones(len(at), bool)
-        for number in np.unique(interface[~simple]).tolist():
+        time_ns, in_range = np.full(len(ticks), NO_TIME), np.ones(len(ticks), bool)
+        for number in np.unique(interface).tolist():
             rows = np.flatnonzero((interface == number) & ~simple)
-            ticks = octets.u32(at[rows] + 12).astype(np.uint64) << np.uint64(32) | octets.u32(at[rows] + 16).astype(
-                np.uint64
-            )
-            time_ns[rows], in_range[rows] = _in_ns(ticks, self._blocks.clocks[number])
+            time_ns[rows], in_range[rows] = _in_ns(ticks[rows], self._blocks.clocks[number])
         return time_ns, in_range
 
     def _plain(self, at: int) -> int:
@@ -175,18 +171,21 @@ class PcapngIndex:
 
 
 def _step(octets: Octets, at: chain.Places) -> chain.Places:
-    behind = np.full(len(at), -1, np.int64)
-    here = np.flatnonzero(at + pcapng.EMPTY_BLOCK_LEN <= octets.size)
-    at = at[here]
-    length = octets.u32(at + 4)
-    whole = (length >= pcapng.EMPTY_BLOCK_LEN) & (length & 3 == 0) & (length <= pcapng.MAX_BLOCK)
-    whole &= at + length <= octets.size
-    turns = (octets.u32(at) == pcapng.SECTION_HEADER) & (octets.u32(at + 8) != pcapng.BYTE_ORDER)
-    here, at, length = here[whole & ~turns], at[whole & ~turns], length[whole & ~turns]
-    end = at + length
-    same = octets.u32(end - 4) == length
-    behind[here[same]] = end[same]
-    return behind
+    length = octets.u32(np.minimum(at + 4, octets.size - 4))
+    behind = at + length
+    return np.where((length >= pcapng.EMPTY_BLOCK_LEN) & (behind <= octets.size), behind, -1)
+
+
+def _are_blocks(octets: Octets, at: chain.Places) -> NDArray[np.bool_]:
+    """Whether whole blocks stand there, and none that begins a section in another byte order."""
+    sound: NDArray[np.bool_] = at + pcapng.EMPTY_BLOCK_LEN <= octets.size
+    at = np.minimum(at, octets.size - pcapng.EMPTY_BLOCK_LEN)
+    kind, length, order = octets.words(at, 3)
+    sound &= (length >= pcapng.EMPTY_BLOCK_LEN) & (length & 3 == 0) & (length <= pcapng.MAX_BLOCK)
+    sound &= at + length <= octets.size
+    sound &= octets.u32(np.where(sound, at + length - 4, 0)) == length
+    sound &= (kind != pcapng.SECTION_HEADER) | (order == pcapng.BYTE_ORDER)
+    return sound
 
 
 def _guesses(octets: Octets, stretches: chain.Places, window: int) -> chain.Places:
@@ -195,12 +194,7 @@ def _guesses(octets: Octets, stretches: chain.Places, window: int) -> chain.Plac
     stretches = stretches[stretches + window + pcapng.EMPTY_BLOCK_LEN <= octets.size]
     lane, place = np.nonzero(octets.u32_windows(stretches, window, every=4) == pcapng.ENHANCED_PACKET)
     found = stretches[lane] + 4 * place
-    return chain.first_of_each(stretches, found[_step(octets, found) >= 0])
-
-
-def _until(sound: NDArray[np.bool_]) -> int:
-    """How many come before the first that is not sound."""
-    return len(sound) if sound.all() else int(np.argmin(sound))
+    return chain.first_of_each(stretches, found[_are_blocks(octets, found)])
 
 
 def _in_ns(ticks: NDArray[np.uint64], clock: Clock) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -38,14 +38,15 @@ class Addresses:
 
 def number_addresses(raw: RawAddresses, version: Ints) -> tuple[Ints, Ints, Addresses]:
     """The numbers of every packet's source and destination, -1 without IP, and what they are numbers of."""
-    numbers = np.full((2, len(version)), -1, np.int32)
+    src, dst = np.full(len(version), -1, np.int32), np.full(len(version), -1, np.int32)
     four, six = np.flatnonzero(version == 4), np.flatnonzero(version == 6)
-    v4, inverse = np.unique(raw.v4[:, four], return_inverse=True)
-    numbers[:, four] = inverse.reshape(2, -1)
+    v4, number = np.unique(np.concatenate([raw.v4[0][four], raw.v4[1][four]]), return_inverse=True)
+    src[four], dst[four] = number[: len(four)], number[len(four) :]
     # halves are numbered first: pairs of small numbers fit one number, which sorts as the address does
-    halves = [np.unique(raw.v6[:, half, six], return_inverse=True) for half in (0, 1)]
-    (upper, which_upper), (lower, which_lower) = halves
-    pairs, inverse = np.unique(which_upper * max(1, len(lower)) + which_lower, return_inverse=True)
-    numbers[:, six] = inverse.reshape(2, -1) + len(v4)
-    v6 = np.stack([upper[pairs // max(1, len(lower))], lower[pairs % max(1, len(lower))]])
-    return numbers[0], numbers[1], Addresses(v4, v6)
+    upper, which_upper = np.unique(raw.v6[:, 0, six], return_inverse=True)
+    lower, which_lower = np.unique(raw.v6[:, 1, six], return_inverse=True)
+    count = max(1, len(lower))
+    pairs, number = np.unique(which_upper.ravel() * count + which_lower.ravel(), return_inverse=True)
+    number += len(v4)
+    src[six], dst[six] = number[: len(six)], number[len(six) :]
+    return src, dst, Addresses(v4, np.stack([upper[pairs // count], lower[pairs % count]]))

@@ -19,7 +19,7 @@ from netlab.capture.columns.table import COLUMNS
 from netlab.capture.octets import Ints, Octets
 from netlab.capture.record_index import RecordIndex
 
-PORTION = 32_768
+PORTION = 8192
 """Packets taken at once."""
 
 
