@@ -48,6 +48,21 @@ class Octets:
     def u64(self, at: Ints) -> NDArray[np.uint64]:
         return self._u64[at].astype(np.uint64)
 
+    def rows(self, at: Ints, size: int) -> NDArray[np.uint8]:
+        """The `size` bytes at each offset; beyond the file's end there are zeros."""
+        room = max(0, self.size - size + 1)
+        view = np.ndarray((room,), np.dtype((np.void, size)), self._flat if room else None, strides=(1,))
+        beyond = np.flatnonzero(at >= room)
+        if not len(beyond):
+            return view[at].view(np.uint8).reshape(len(at), size)
+        found = np.zeros((len(at), size), np.uint8)
+        within = np.flatnonzero(at < room)
+        found[within] = view[at[within]].view(np.uint8).reshape(len(within), size)
+        for row in beyond.tolist():
+            rest = self._flat[int(at[row]) : int(at[row]) + size]
+            found[row, : len(rest)] = rest
+        return found
+
     def words(self, at: Ints, count: int) -> list[NDArray[np.int64]]:
         """`count` 32-bit numbers, one behind the other, at each offset: the first of them all, the second of all, ...
 

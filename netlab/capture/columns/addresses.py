@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.capture.columns.network import RawAddresses
 from netlab.capture.octets import Ints
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -36,17 +35,27 @@ class Addresses:
         return np.array([number for number, one in enumerate(self.objects) if one in network], np.int32)
 
 
-def number_addresses(raw: RawAddresses, version: Ints) -> tuple[Ints, Ints, Addresses]:
+def number_addresses(raw: dict[str, NDArray[Any]], version: Ints) -> tuple[Ints, Ints, Addresses]:
     """The numbers of every packet's source and destination, -1 without IP, and what they are numbers of."""
     src, dst = np.full(len(version), -1, np.int32), np.full(len(version), -1, np.int32)
     four, six = np.flatnonzero(version == 4), np.flatnonzero(version == 6)
-    v4, number = np.unique(np.concatenate([raw.v4[0][four], raw.v4[1][four]]), return_inverse=True)
+    v4, number = _numbered(np.concatenate([raw["src4"][four], raw["dst4"][four]]))
     src[four], dst[four] = number[: len(four)], number[len(four) :]
     # halves are numbered first: pairs of small numbers fit one number, which sorts as the address does
-    upper, which_upper = np.unique(raw.v6[:, 0, six], return_inverse=True)
-    lower, which_lower = np.unique(raw.v6[:, 1, six], return_inverse=True)
+    halves = [np.concatenate([raw[f"{end}6_{half}"][six] for end in ("src", "dst")]) for half in ("upper", "lower")]
+    (upper, which_upper), (lower, which_lower) = (np.unique(half, return_inverse=True) for half in halves)
     count = max(1, len(lower))
-    pairs, number = np.unique(which_upper.ravel() * count + which_lower.ravel(), return_inverse=True)
+    pairs, number = np.unique(which_upper * count + which_lower, return_inverse=True)
     number += len(v4)
     src[six], dst[six] = number[: len(six)], number[len(six) :]
     return src, dst, Addresses(v4, np.stack([upper[pairs // count], lower[pairs % count]]))
+
+
+def _numbered(values: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[Any]]:
+    """The different values in order, and of each value which it is."""
+    different = np.unique(values)
+    if not len(different) or different[-1] - different[0] > len(values):
+        return different, np.searchsorted(different, values)
+    which = np.zeros(int(different[-1] - different[0]) + 1, np.int32)  # of a few networks: looked up, not searched for
+    which[different - different[0]] = np.arange(len(different))
+    return different, which[values - different[0]]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.capture.columns.portion import NOTHING, Portion
-from netlab.capture.octets import Ints
+from netlab.capture.columns import transport
+from netlab.capture.columns.group import Group, are_one_of
+from netlab.capture.octets import Ints, Mask
 from netlab.packets import ipv4, ipv6
 from netlab.packets.ethernet import EtherType
 
-FRAGMENT = -2
-"""`carries` of a fragment that is not the first: what stands next is no header."""
+_FRAGMENT_FOLLOWS = -2
+"""Instead of a protocol, in a fragment that is not the first: what stands next is no header."""
 
 _ARP_FIXED = 8
 _MOST_EXTENSIONS = 16
@@ -24,109 +25,106 @@ _EXTENSIONS = (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION, 
 """RFC 8200 §4; with Mobility (RFC 6275), HIP (RFC 7401) and Shim6 (RFC 5533), which are formed alike."""
 
 
-class RawAddresses(NamedTuple):
-    """Addresses as they stand in the packets: IPv4's as one number, IPv6's as two halves."""
-
-    v4: NDArray[np.uint32]  # (2, packets): source, destination
-    v6: NDArray[np.uint64]  # (2, 2, packets): source, destination; upper, lower half
-
-    @classmethod
-    def of(cls, count: int) -> RawAddresses:
-        return cls(np.zeros((2, count), np.uint32), np.zeros((2, 2, count), np.uint64))
-
-    def portion(self, rows: slice) -> RawAddresses:
-        return RawAddresses(self.v4[:, rows], self.v6[:, :, rows])
+def raw_addresses(count: int) -> dict[str, NDArray[Any]]:
+    """Where addresses are put as they stand in the packets: IPv4's as one number, IPv6's as two halves."""
+    halves = [f"{end}6_{half}" for end in ("src", "dst") for half in ("upper", "lower")]
+    whole = {name: np.zeros(count, np.uint32) for name in ("src4", "dst4")}
+    return whole | {name: np.zeros(count, np.uint64) for name in halves}
 
 
-def read(portion: Portion, addresses: RawAddresses) -> None:
-    """Read the headers of all packets that have one."""
-    _read_ipv4(portion, portion.carrying(EtherType.IPV4), addresses)
-    _read_ipv6(portion, portion.carrying(EtherType.IPV6), addresses)
-    _read_arp(portion, portion.carrying(EtherType.ARP))
+def read(ethertype: int, group: Group) -> list[tuple[int, Group]]:
+    """Read the headers of packets that carry one protocol. By protocol, those whose transport layer can be read."""
+    match ethertype:
+        case EtherType.IPV4:
+            return _read_ipv4(group.keep_whole(ipv4.HEADER_LEN))
+        case EtherType.IPV6:
+            return _read_ipv6(group.keep_whole(ipv6.HEADER_LEN))
+        case _:
+            _read_arp(group.keep_whole(_ARP_FIXED))
+            return []
 
 
-def _read_ipv4(portion: Portion, rows: Ints, addresses: RawAddresses) -> None:
-    octets, columns = portion.octets, portion.columns
-    rows = portion.whole(rows, ipv4.HEADER_LEN)
-    first, total = octets.u8(portion.at[rows]), octets.u16(portion.at[rows] + 2)
+def _read_ipv4(group: Group) -> list[tuple[int, Group]]:
+    first, total = group.u8(0), group.u16(2)
     length = (first & 15) * 4
     # a total length of 0 stands in packets over 64 KiB, as a sender's own host sees them before they are cut
     sound = (first >> 4 == 4) & (length >= ipv4.HEADER_LEN) & ((total == 0) | (total >= length))
-    portion.carries[rows[~sound]] = NOTHING
-    rows, length, total = rows[sound], length[sound], total[sound]
-    at = portion.at[rows]
-    fragment = octets.u16(at + 6)
+    group, length, total = group.keep(sound), length[sound], total[sound]
+    fragment, protocol = group.u16(6), group.u8(9)
     offset = (fragment & 0x1FFF) * 8
-    protocol = octets.u8(at + 9)
-    columns["ip_version"][rows] = 4
-    columns["ttl"][rows] = octets.u8(at + 8)
-    columns["protocol"][rows] = protocol
-    columns["identification"][rows] = octets.u16(at + 4)
-    columns["fragment_offset"][rows] = offset
-    columns["more_fragments"][rows] = fragment >> 13 & 1
-    addresses.v4[0, rows] = octets.u32(at + 12)
-    addresses.v4[1, rows] = octets.u32(at + 16)
-    limit = portion.limit[rows]
-    portion.limit[rows] = np.where(total == 0, limit, np.minimum(limit, at + total))
-    portion.carries[rows] = np.where(offset == 0, protocol, FRAGMENT)
-    columns["network_header_len"][rows] = length
-    portion.at[rows] = at + length
+    group.fill("ip_version", 4)
+    group.fill("ttl", group.u8(8))
+    group.fill("protocol", protocol)
+    group.fill("identification", group.u16(4))
+    group.fill("fragment_offset", offset)
+    group.fill("more_fragments", fragment >> 13 & 1)
+    group.fill("src4", group.u32(12))
+    group.fill("dst4", group.u32(16))
+    group.fill("network_header_len", length)
+    group.limit = np.where(total == 0, group.limit, np.minimum(group.limit, group.at + total))
+    group.pass_over(length)
+    return group.by(np.where(offset == 0, protocol, _FRAGMENT_FOLLOWS), transport.KNOWN)
 
 
-def _read_ipv6(portion: Portion, rows: Ints, addresses: RawAddresses) -> None:
-    octets, columns = portion.octets, portion.columns
-    rows = portion.whole(rows, ipv6.HEADER_LEN)
-    sound = octets.u8(portion.at[rows]) >> 4 == 6
-    portion.carries[rows[~sound]] = NOTHING
-    rows = rows[sound]
-    if not len(rows):
-        return
-    at = portion.at[rows]
-    payload = octets.u16(at + 4)
-    columns["ip_version"][rows] = 6
-    columns["ttl"][rows] = octets.u8(at + 7)
-    columns["fragment_offset"][rows] = columns["more_fragments"][rows] = 0
-    for which, half, where in ((0, 0, 8), (0, 1, 16), (1, 0, 24), (1, 1, 32)):
-        addresses.v6[which, half, rows] = octets.u64(at + where)
-    limit = portion.limit[rows]
+def _read_ipv6(group: Group) -> list[tuple[int, Group]]:
+    group = group.keep(group.u8(0) >> 4 == 6)
+    payload, protocol = group.u16(4), group.u8(6)
+    group.fill("ip_version", 6)
+    group.fill("ttl", group.u8(7))
+    group.fill("fragment_offset", 0)
+    group.fill("more_fragments", 0)
+    for place, name in ((8, "src6_upper"), (16, "src6_lower"), (24, "dst6_upper"), (32, "dst6_lower")):
+        group.fill(name, group.u64(place))
     # a payload length of 0: over 64 KiB, cut by the sender's hardware later, or a jumbogram (RFC 2675)
-    portion.limit[rows] = np.where(payload == 0, limit, np.minimum(limit, at + ipv6.HEADER_LEN + payload))
-    portion.carries[rows] = octets.u8(at + 6)
-    portion.at[rows] = at + ipv6.HEADER_LEN
-    _pass_extensions(portion, rows)
-    columns["network_header_len"][rows] = portion.at[rows] - at
+    limit = np.minimum(group.limit, group.at + ipv6.HEADER_LEN + payload)
+    group.limit = np.where(payload == 0, group.limit, limit)
+    group.pass_over(ipv6.HEADER_LEN)
+    return _pass_extensions(group, protocol)
 
 
-def _pass_extensions(portion: Portion, rows: Ints) -> None:
-    """Go over the extension headers of the `rows`, and say what stands behind them."""
-    octets, columns = portion.octets, portion.columns
-    columns["protocol"][rows] = portion.carries[rows]
+def _pass_extensions(group: Group, protocol: Ints) -> list[tuple[int, Group]]:
+    """Go over the extension headers, of which the first, or what there is instead, is of this `protocol`."""
+    found: list[tuple[int, Group]] = []
+    length = np.full(len(group), ipv6.HEADER_LEN)
+    follows = protocol
     for _ in range(_MOST_EXTENSIONS):
-        rows = portion.whole(rows[np.isin(portion.carries[rows], _EXTENSIONS)], 8)
-        if not len(rows):
-            return
-        at, kind = portion.at[rows], portion.carries[rows]
-        words = octets.u8(at + 1)
+        group.fill("protocol", protocol)
+        group.fill("network_header_len", length)
+        more = are_one_of(follows, _EXTENSIONS)
+        if not more.any():
+            break
+        found += group.only(~more).by(follows[~more], transport.KNOWN)
+        group, length, kind = group.only(more), length[more], follows[more]
+        there = group.has(8)
+        group, length, kind = group.keep(there), length[there], kind[there]
+        protocol, words = group.u8(0), group.u8(1)
         # RFC 8200 §4.3: 8-octet units without the first; RFC 4302 §2.2: 4-octet units minus 2; §4.5: always 8 octets
-        length = np.where(kind == _AUTHENTICATION, (words + 2) * 4, (words + 1) * 8)
-        length[kind == _FRAGMENT] = 8
-        fragments = kind == _FRAGMENT
-        here = rows[fragments]
-        offset_and_more = octets.u16(at[fragments] + 2)
-        columns["fragment_offset"][here] = offset_and_more & 0xFFF8
-        columns["more_fragments"][here] = offset_and_more & 1
-        columns["identification"][here] = octets.u32(at[fragments] + 4)
-        behind = octets.u8(at)
-        columns["protocol"][rows] = behind
-        portion.carries[rows] = np.where(columns["fragment_offset"][rows] == 0, behind, FRAGMENT)
-        portion.at[rows] = at + length
+        extension = np.where(kind == _AUTHENTICATION, (words + 2) * 4, (words + 1) * 8)
+        extension[kind == _FRAGMENT] = 8
+        later = _read_fragments(group, kind == _FRAGMENT)
+        follows = np.where(later, _FRAGMENT_FOLLOWS, protocol)
+        length = length + extension
+        group.pass_over(extension)
+    return found + group.by(follows, transport.KNOWN)
 
 
-def _read_arp(portion: Portion, rows: Ints) -> None:
-    rows = portion.whole(rows, _ARP_FIXED)
-    at = portion.at[rows]
+def _read_fragments(group: Group, are_fragments: Mask) -> Mask:
+    """Read the fragment headers. Which of the group's packets are fragments that are not the first."""
+    later = np.zeros(len(group), bool)
+    if are_fragments.any():
+        fragments = group.only(are_fragments)
+        offset_and_more = fragments.u16(2)
+        fragments.fill("fragment_offset", offset_and_more & 0xFFF8)
+        fragments.fill("more_fragments", offset_and_more & 1)
+        fragments.fill("identification", fragments.u32(4))
+        later[are_fragments] = offset_and_more & 0xFFF8 != 0
+    return later
+
+
+def _read_arp(group: Group) -> None:
     # RFC 826: behind the fixed part two addresses of each kind, of the lengths that stand in it
-    length = _ARP_FIXED + 2 * (portion.octets.u8(at + 4) + portion.octets.u8(at + 5))
-    end = np.minimum(at + length, portion.limit[rows])
-    portion.columns["network_header_len"][rows] = end - at
-    portion.at[rows] = portion.limit[rows] = end
+    length = np.minimum(_ARP_FIXED + 2 * (group.u8(4) + group.u8(5)), group.limit - group.at)
+    group.fill("network_header_len", length)
+    group.limit = group.at + length
+    group.pass_over(length)
+    group.finish()
