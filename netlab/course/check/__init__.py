@@ -19,7 +19,13 @@ EXERCISES = {
     "framing": "04",
     "promise": "05",
     "closing": "06",
+    "karn": "07",
+    "arq": "07",
+    "window": "08",
+    "congestion": "09",
     "fragments": "10",
+    "streams": "11",
+    "once": "12",
 }
 """Each exercise, and the notebook that it belongs to."""
 

@@ -39,9 +39,20 @@ def datagram_frames(payloads: Sequence[bytes]) -> tuple[Frame, ...]:
     return tuple(frames)
 
 
+def framed_datagram(payload: bytes, source: IPv4Address, destination: IPv4Address, *, number: int) -> bytes:
+    """A frame with one UDP datagram; `number` tells it from others that are alike."""
+    datagram = udp.encode(UdpDatagram(PORT, PORT, payload), source, destination)
+    return _frame(source, destination, udp.PROTOCOL, datagram, number)
+
+
+def _frame(source: IPv4Address, destination: IPv4Address, protocol: int, data: bytes, number: int) -> bytes:
+    packet = ipv4.encode(Ipv4Packet(source, destination, protocol, data, identification=number & 0xFFFF))
+    from_, to = (bytes([2, 0, 0, 0, 0, int(address) & 0xFF]) for address in (source, destination))
+    return ethernet.encode(EthernetFrame(to, from_, EtherType.IPV4, packet))
+
+
 def _seen_twice(protocol: int, data: bytes, number: int, at: Ns) -> list[Frame]:
-    packet = ipv4.encode(Ipv4Packet(SENDER, RECEIVER, protocol, data, identification=number + 1))
-    frame = ethernet.encode(EthernetFrame(bytes([2, 0, 0, 0, 0, 2]), bytes([2, 0, 0, 0, 0, 1]), EtherType.IPV4, packet))
+    frame = _frame(SENDER, RECEIVER, protocol, data, number + 1)
     return [
         Frame("sender", at, frame, outbound=True),
         Frame("sender>receiver", at + DELAY, frame),
