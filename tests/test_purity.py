@@ -39,6 +39,7 @@ FORBIDDEN = {
 }
 
 SHELLS_OF_THE_NETWORK = {
+    *("link_host.py", "stack_services.py"),
     *("virtual_loop.py", "virtual_endpoint.py", "virtual_stream.py", "seeds.py", "precise_wait.py", "proxy.py"),
     *(
         "namespace.py",

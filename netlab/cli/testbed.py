@@ -18,8 +18,11 @@ from netlab.cli.argument_types import File
 from netlab.cli.building import building, capture_file
 from netlab.cli.link_options import AskedLink, link_options
 from netlab.cli.running import in_foreground
+from netlab.network import stack_services
+from netlab.network.interpreter import fresh_interpreter
 from netlab.network.testbed import CannotStart, Result, Testbed, congestion_controls
 from netlab.packets.text import printable
+from netlab.protocols.congestion import UnknownControl, named
 
 INSTEAD = "netlab simulate and, for UDP programs, netlab link need none"
 
@@ -35,6 +38,12 @@ _MODULES = ("bbr", "bic", "cdg", "dctcp", "htcp", "hybla", "illinois", "lp", "ve
 @click.option("--peer", metavar="COMMAND", help="Run this on host B, from before COMMAND begins until it has ended.")
 @click.option("--cc", metavar="NAME", help="Congestion control of both hosts: reno, cubic, bbr. [the system's]")
 @click.option(
+    "--stack",
+    type=click.Choice(["kernel", "netlab"]),
+    default="kernel",
+    help="Whose TCP host B has: its kernel's; or netlab's own, with echo, discard and a stream at ports 7, 9 and 19.",
+)
+@click.option(
     "--capture",
     type=File(),
     metavar="FILE",
@@ -48,6 +57,7 @@ _MODULES = ("bbr", "bic", "cdg", "dctcp", "htcp", "hybla", "illinois", "lp", "ve
 def command(
     peer: str | None,
     cc: str | None,
+    stack: str,
     capture: Path | None,
     force: bool,
     as_json: bool,
@@ -70,8 +80,11 @@ def command(
         beyond = shlex.split(peer or "")
     except ValueError as error:
         raise click.UsageError(f"--peer: {error}", ctx) from None
+    if stack == "netlab":
+        beyond = _stack_of_our_own(beyond, cc)
+    bare = "B" if stack == "netlab" else None
     with building(INSTEAD), capture_file(capture, force=force) as file:
-        bed = Testbed(command, link.config, seed=link.seed, peer=beyond, congestion=cc, capture=file)
+        bed = Testbed(command, link.config, seed=link.seed, peer=beyond, congestion=cc, bare=bare, capture=file)
         try:
             with _signals(bed):
                 result = bed.run()
@@ -85,6 +98,21 @@ def command(
     if not quiet:
         _tell(result, link, capture)
     return result.exit_status or int(result.failed is not None)
+
+
+def _stack_of_our_own(words: list[str], cc: str | None) -> list[str]:
+    """The command that is host B's TCP, where its kernel has none."""
+    ctx = click.get_current_context(silent=True)
+    if words and (len(words) != 3 or words[0] != "connect" or not words[1].isdecimal()):
+        raise click.UsageError('--peer: host B runs netlab\'s own TCP, which takes "connect PORT SIZE" alone', ctx)
+    command = fresh_interpreter(stack_services.__name__)
+    if cc is not None:
+        try:
+            named(cc)
+        except UnknownControl as error:
+            raise click.UsageError(f"--cc: {error}, in host B's TCP", ctx) from None
+        command += ["--cc", cc]
+    return [*command, *words]
 
 
 def _tell(result: Result, link: AskedLink, capture: Path | None) -> None:
