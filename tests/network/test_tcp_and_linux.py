@@ -84,7 +84,7 @@ print(json.dumps([json.loads(told), pattern_digest({SIZE})]))
 """
 
 ENDS = """
-import asyncio, json, sys
+import asyncio, json, os, sys
 from netlab.network.link_end import LinkEnd
 from netlab.network.link_host import LinkHost
 from netlab.network.stack_services import _Service
@@ -117,7 +117,8 @@ async def main():
         host.tcp.listen(7, accept)
         for _ in range(600):
             await asyncio.sleep(0.02)
-            open("states", "w").write(json.dumps([states, [user.told for user in users]]))
+            open("written", "w").write(json.dumps([states, [user.told for user in users]]))
+            os.replace("written", "states")
 
 asyncio.run(main())
 """
@@ -126,7 +127,7 @@ LINUX_ENDS = """
 import json, socket, struct, time
 def connect():
     s = socket.create_connection(("10.0.0.2", 7), 10)
-    time.sleep(0.3)
+    time.sleep(0.5)
     return s
 s = connect()                                                  # 1: Linux resets
 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -141,7 +142,7 @@ except ConnectionResetError:
 s.close()
 s = connect()                                                  # 3: both close at once
 s.sendall(b"close")
-time.sleep(0.06)    # it arrives after 50 ms; our FIN is on its way to Linux until 100 ms
+time.sleep(0.05)    # B's FIN leaves when that has arrived, after 150 ms, and is here after 300
 s.close()
 time.sleep(1)
 print(json.dumps([outcome, *json.load(open("states"))]))
@@ -240,7 +241,7 @@ def test_we_open_and_ten_megabytes_each_way_at_once_are_exact(linux: Callable[..
 @once
 def test_resets_and_a_close_of_both_at_once(linux: Callable[..., Any], user: Any) -> None:
     (user.home / "ends.py").write_text(ENDS)
-    outcome, states, told = linux(LINUX_ENDS, "exec $PYTHON ends.py", "delay=50ms", "ends.pcapng")
+    outcome, states, told = linux(LINUX_ENDS, "exec $PYTHON ends.py", "delay=150ms", "ends.pcapng")
     assert told[0] == ["reset"]
     assert (outcome, told[1]) == ("reset", ["aborted"])
     assert told[2] == ["peer closed"]  # and it is in TIME-WAIT

