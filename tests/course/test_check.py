@@ -169,5 +169,5 @@ def test_a_folder_that_cannot_be_written_to_costs_the_file_alone(tmp_path: Path)
 
 
 def test_a_check_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(AttributeError, match="they are demultiplex, framing"):
+    with pytest.raises(AttributeError, match="they are headers, vantage"):
         _ = check.framming

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from netlab.course.check.engine import Exercise
 
 EXERCISES = {
+    "headers": "01",
+    "vantage": "02",
     "demultiplex": "03",
     "framing": "04",
     "promise": "05",
