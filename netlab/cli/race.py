@@ -35,8 +35,8 @@ BAD_LINK = ("rate=10mbit delay=20ms loss=1%", "rate=10mbit delay=20ms")
 BOTTLENECK = ("rate=10mbit delay=20ms queue=50packets", "rate=10mbit delay=20ms queue=50packets")
 """Where congestion controls do: a queue of one and a half times what the line holds."""
 
-SHOWN_FROM: Ns = 60 * S
-"""A race that lasts so long shows its progress."""
+SHOWN_FROM = 500_000_000
+"""A race in which the link may carry so many bits, a few seconds' work, shows its progress."""
 
 
 def _duration(least: Ns) -> Callable[[click.Context, click.Parameter, str | None], Ns | None]:
@@ -159,7 +159,7 @@ def _race_controls(
     entrants = [entrant(name.strip(), CONTROLS, "congestion control") for name in names.split(",")]
     if rules.lasts <= rules.apart * (len(entrants) - 1):
         raise click.UsageError("--start-apart: the last would begin after the end: let it last longer")
-    with _progress(rules.lasts) as progress:
+    with _progress(rules.lasts, getattr(directions[0].rate, "bit_s", SHOWN_FROM)) as progress:
         race = race_controls(entrants, directions, rules, seed=seed, tap=tap, progress=progress)
     columns = ["", "goodput", "share", "queueing p50", "p95", "sent", "lost", "again"]
     rows = [
@@ -187,9 +187,9 @@ def _race_controls(
 
 
 @contextmanager
-def _progress(lasts: Ns) -> Iterator[Callable[[float], None] | None]:
+def _progress(lasts: Ns, bit_s: int) -> Iterator[Callable[[float], None] | None]:
     """Shows how far a long race is, on a terminal."""
-    if lasts < SHOWN_FROM or not sys.stderr.isatty():
+    if bit_s * lasts // S < SHOWN_FROM or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console  # here, because most races are over before it were loaded

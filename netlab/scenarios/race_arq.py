@@ -41,6 +41,7 @@ from netlab.protocols.arq.theory import ArqPath, go_back_n, selective_repeat, st
 from netlab.protocols.round_trips import LINUX_MIN_RTO
 from netlab.protocols.trace import Trace
 from netlab.scenarios.entrants import BadEntrant, EntrantFailed, called, guarded, labels
+from netlab.scenarios.quantities import BadScenario
 from netlab.units import Ns, S
 
 PORT = 7000
@@ -108,9 +109,12 @@ def race_arqs(
     """Race ARQs: netlab's, or classes with `handle(event, now)` and `deadline`.
 
     Raises:
+        BadScenario: the link takes no time, so that the race would never end.
         BadEntrant: a class cannot take part.
         EntrantFailed: one broke.
     """
+    if all(config.rate is None and not config.delay.mean for config in directions):
+        raise BadScenario('the link takes no time, so there is no race: "rate=10mbit delay=20ms" takes some')
     names = labels([called(entrant) for entrant in entrants])
     return [
         _Alone(entrant, name, directions, rules, seed, tap, trace).run()

@@ -24,6 +24,7 @@ from netlab.protocols.tcp import LINUX, Closed, Failed
 from netlab.protocols.trace import Trace
 from netlab.scenarios.entrants import called, labels
 from netlab.scenarios.guarded_control import guard
+from netlab.scenarios.quantities import BadScenario
 from netlab.units import MIB, MS, Ns, S
 
 PORT = 5001
@@ -121,9 +122,12 @@ def race_controls(
         progress: told which part of the race has been run.
 
     Raises:
+        BadScenario: the link has no rate, so that there is nothing to share.
         BadEntrant: a class cannot take part.
         EntrantFailed: one broke.
     """
+    if directions[0].rate is None:
+        raise BadScenario('the link has no rate, so there is nothing to share: "rate=10mbit delay=20ms" has one')
     simulation = seeded_simulation(seed)
     server, gateway = simulation.host("server"), simulation.host("gateway")
     simulation.connect(gateway, server, *directions)

@@ -147,6 +147,8 @@ def test_a_race_is_captured(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         (["--cc", "mine:Lacks"], 1, "Lacks has no on_sent: derive the class from netlab.protocols.congestion.Reno"),
         (["--cc", "mine:NoWindow"], 1, "NoWindow.__init__ sets no cwnd"),
         (["--cc", "mine:NoMss"], 1, "NoMss.__init__ failed: TypeError"),
+        (["perfect", "--cc", "reno"], 1, "the link has no rate, so there is nothing to share"),
+        (["--arq", "go-back-n", "--link", "loss=1%"], 1, "the link takes no time, so there is no race"),
         (["--cc", "reno", "--arq", "go-back-n"], 2, "say who races"),
         (["--cc", "reno", "--window", "3"], 2, "--window and --min-rto are for --arq"),
         (["--arq", "go-back-n", "--start-apart", "1s"], 2, "--start-apart is for --cc"),

@@ -88,7 +88,7 @@ def test_what_is_delivered_wrongly_is_noticed() -> None:
 
 
 def test_a_sender_that_gave_up_says_so() -> None:
-    (result,) = race(StopAndWait, link="loss=100%", lasts=2000 * S, min_rto=MS)
+    (result,) = race(StopAndWait, link="loss=100% delay=1ms", lasts=2000 * S, min_rto=MS)
     assert result.failed == "no acknowledgement of packet 0, sent 16 times"
     assert (result.delivered, result.goodput_bit_s) == (0, 0)
 
