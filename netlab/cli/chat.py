@@ -25,7 +25,7 @@ from netlab.cli.access import (
     token_option,
 )
 from netlab.cli.argument_types import PORT, File
-from netlab.cli.chat_link import NONE, ChatLink, of_testbed, through_proxy
+from netlab.cli.chat_link import ChatLink, of_testbed, through_proxy
 from netlab.cli.commands import suggestion
 from netlab.cli.hosting import Hosting, host, raise_open_files, tls_for_server
 from netlab.cli.link_options import SEED, drawn, read_link
@@ -38,6 +38,7 @@ from netlab.cli.talk.forms_human import HumanForm
 from netlab.cli.talk.forms_json import JsonForm
 from netlab.errors import ConnectionEnded, Refused
 from netlab.network.link_line import LinkLine
+from netlab.network.link_options import NONE
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.text import printable
 from netlab.transports import Chat, connect, serve

@@ -13,19 +13,11 @@ from netlab.cli.link_options import read_file
 from netlab.network.link import Account
 from netlab.network.link_config import LinkConfig
 from netlab.network.link_line import LinkLine
-from netlab.network.link_options import parse_link
+from netlab.network.link_options import NONE, change_options, parse_link
 from netlab.network.proxy import TO_CLIENT, TO_SERVER, UdpProxy
 from netlab.network.seeds import seeded_streams
 
 _DIRECTIONS = {"A>B": TO_SERVER, "B>A": TO_CLIENT}
-
-NONE = "none"
-"""What takes all options away."""
-
-_EXCLUDING = (
-    ("loss", "gilbert", "loss_state", "drop_every", "drop", "loss_trace"),
-    ("rate", "rate_trace"),
-)
 
 
 _Data: TypeAlias = dict[str, Any]
@@ -60,7 +52,7 @@ class ChatLink:
         Raises:
             BadLink: it can't be so; nothing has changed.
         """
-        text = changed(self.text, words)
+        text = change_options(self.text, words)
         self._change(parse_link(text, read_file))
         self.text = text
 
@@ -71,28 +63,6 @@ class ChatLink:
         for counters in directions.values():
             counters |= {f"dropped_{reason}": count for reason, count in counters.pop("dropped").items()}
         return {"options": self.text or NONE, **directions, "ends": ends}
-
-
-def changed(text: str, words: list[str]) -> str:
-    """The options of `text`, with those of `words` instead of what they exclude.
-
-    >>> changed("loss=5% delay=40ms", ["gilbert=1%,10%"])
-    'delay=40ms gilbert=1%,10%'
-    >>> changed("loss=5% delay=40ms", ["none", "delay=1ms"])
-    'delay=1ms'
-    """
-    options = dict(word.partition("=")[::2] for word in text.split())
-    for word in words:
-        if word == NONE:
-            options.clear()
-            continue
-        key, equals, value = word.partition("=")
-        for group in _EXCLUDING:
-            if key in group:
-                for other in group:
-                    options.pop(other, None)
-        options[key] = value if equals else ""
-    return " ".join(f"{key}={value}" for key, value in options.items())
 
 
 @contextlib.contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 import click
 import msgspec
 
 from netlab.capture import recording as capture_files
+from netlab.cli.link_options import SEED, drawn
+from netlab.cli.sweep import AskedSweep, sweep
 from netlab.network.link import REASONS
 from netlab.network.link_config import BadLink
 from netlab.network.link_options import parse_link
@@ -23,7 +24,7 @@ from netlab.scenarios.worlds import WORLDS
 @click.command("simulate", epilog="Example: netlab simulate bursty-loss --seed 7 --capture bursts.pcapng")
 @click.argument("scenario", required=False)
 @click.option("--list", "listing", is_flag=True, help="The scenarios that come with netlab.")
-@click.option("--seed", type=int, help="Of everything random: the same seed gives the same run; drawn if not given.")
+@click.option("--seed", type=SEED, help="Of everything random: the same seed gives the same run. [drawn]")
 @click.option(
     "--world",
     type=click.Choice(list(WORLDS)),
@@ -46,6 +47,24 @@ from netlab.scenarios.worlds import WORLDS
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write what our TCP decides, and why, to this file: a JSON object a line.",
 )
+@click.option(
+    "--sweep",
+    "axes",
+    metavar="KEY=A..B/N",
+    multiple=True,
+    help="Let a value go through a range, or a list (KEY=A,B,C): link.loss=0%..10%/11; again for a second one.",
+)
+@click.option("--runs", type=click.IntRange(1), default=1, help="Of each point of a sweep.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes of a sweep. [one a core]")
+@click.option("--backend", type=click.Choice(["local", "dask"]), default="local", help="What does the runs of a sweep.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of Dask, such as tcp://10.0.0.5:8786.")
+@click.option(
+    "--results",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep each run of a sweep in FILE as it finishes; interrupted, the same command goes on from there.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="The result of a sweep as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one line of JSON.")
 def command(
     scenario: str | None,
@@ -56,6 +75,13 @@ def command(
     file: Path | None,
     force: bool,
     trace_file: Path | None,
+    axes: tuple[str, ...],
+    runs: int,
+    jobs: int | None,
+    backend: str,
+    scheduler: str | None,
+    results: Path | None,
+    as_csv: bool,
     as_json: bool,
 ) -> int:
     """Run SCENARIO, the name of a ready one or a TOML file, between simulated hosts on a virtual clock.
@@ -76,7 +102,16 @@ def command(
         except BadLink as error:
             raise click.UsageError(f"--link: {error}") from None
         chosen = msgspec.structs.replace(chosen, link=options, there="", back="")
-    number = secrets.randbelow(10**6) if seed is None else seed
+    asked = AskedSweep(axes, runs, jobs or -1, backend, scheduler, results, as_csv, as_json)
+    if axes:
+        if file is not None or trace_file is not None or world != "simulation":
+            raise click.UsageError(
+                "a sweep is of simulations, and writes results alone: leave --capture, --trace, --world"
+            )
+        return sweep(scenario, chosen, seed, asked)
+    if asked != AskedSweep((), 1, -1, "local", None, None, False, as_json):
+        raise click.UsageError("--runs, --jobs, --backend, --scheduler, --results and --csv are for a --sweep")
+    number = drawn(seed)
     for option, wanted in (("--capture", file), ("--trace", trace_file)):
         if wanted is not None and world != "simulation":
             raise click.UsageError(f"{option}: only a simulation can be looked into, not the world {world}")

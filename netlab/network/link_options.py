@@ -62,6 +62,10 @@ OPTIONS = {
 """Every option: how it is written, and what it does."""
 
 _LOSSES = ("loss", "gilbert", "loss_state", "drop_every", "drop", "loss_trace")
+_EXCLUDING = (_LOSSES, ("rate", "rate_trace"))
+
+NONE = "none"
+"""What takes all options away, for `change_options`."""
 
 
 def _no_files(name: str) -> str:
@@ -112,6 +116,29 @@ def link_from_options(options: Mapping[str, str], read: Callable[[str], str] = _
         needs = {"gap": "reorder", "corrupt_unit": "corrupt", "corrupt_checksum": "corrupt"}.get(key, "jitter")
         raise BadLink(f"{key} does nothing without {needs}: write {OPTIONS[needs][0]} beside it")
     return config
+
+
+def change_options(text: str, words: list[str]) -> str:
+    """The options of `text`, with those of `words` instead of what they exclude.
+
+    >>> change_options("loss=5% delay=40ms", ["gilbert=1%,10%"])
+    'delay=40ms gilbert=1%,10%'
+    >>> change_options("loss=5% delay=40ms", ["none", "delay=1ms"])
+    'delay=1ms'
+    """
+    options = dict(word.partition("=")[::2] for word in text.split())
+    for word in words:
+        if word == NONE:
+            options.clear()
+            continue
+        key, equals, value = word.partition("=")
+        for group in _EXCLUDING:
+            if key in group:
+                for other in group:
+                    if other != key:
+                        options.pop(other, None)
+        options[key] = value if equals else ""
+    return " ".join(f"{key}={value}" for key, value in options.items())
 
 
 class _Parser:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from netlab.chat import messages as m
 from netlab.chat.client_events import Changed, Outcome
 from netlab.chat.names import canonical
-from netlab.cli.chat_link import NONE, ChatLink
+from netlab.cli.chat_link import ChatLink
 from netlab.cli.talk.forms import TEXT_EVENT, Ended, Form, Here, Written
 from netlab.cli.talk.slash import Do, Say, Wrong, parse
 from netlab.errors import ConnectionEnded, MessageTooBig, NetlabError, Refused, RemoteProtocolError
 from netlab.network.link_config import BadLink
+from netlab.network.link_options import NONE
 from netlab.transports import Chat
 
 MOST_UNDER_WAY = 128
