@@ -28,6 +28,7 @@ bench: .venv/.bench  ## the benchmarks, each printing ratios against its peers
 	$(BIN)/python benchmarks/storm.py
 	$(BIN)/python benchmarks/simulator.py
 	$(BIN)/python benchmarks/testbed.py
+	$(BIN)/python benchmarks/capture.py
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -260,7 +260,7 @@ def said_in(event: bytes) -> bytes:
     """What somebody said in a chat event: its arguments as they stand there, without the brackets around them."""
     try:
         args = bytes(msgspec.json.decode(event, type=_Said).args)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return b""
     return args[1:-1] if args[:1] == b"[" else args
 

@@ -117,7 +117,7 @@ def chat_event(data: bytes) -> ChatEvent:
     try:
         loose = _decode(data)
         args = _decode_args(loose.args) if loose.args else []
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return ChatEvent()
     room, number = next(iter(loose.rooms.items()), (loose.to[0] if loose.to else loose.room, -1))
     text = args[0] if args and isinstance(args[0], str) else ""

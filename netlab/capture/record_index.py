@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from netlab.capture import chain
-from netlab.capture.located import NO_TIME
+from netlab.capture.located import NO_TIME, Records
 from netlab.capture.pcap_index import index_pcap
 from netlab.capture.pcapng_index import PcapngIndex
 from netlab.errors import CaptureError, CaptureTruncated
@@ -43,19 +43,24 @@ class RecordIndex:
         self.data = data
         self.interfaces: list[Interface] = []
         self._orders: list[tuple[int, pcapng.Layouts]] = []  # where a byte order begins to hold
-        error: CaptureError | None
-        if is_pcap(data):
-            header = pcap.read_file_header(data)
-            self.interfaces = [header.interface]
-            records, error = index_pcap(data, header, stretch)
-        else:
-            blocks = PcapngIndex(data, stretch)
-            self.interfaces, self._orders = blocks.interfaces, blocks.orders
-            records, error = blocks.records, blocks.error
+        records, error = self._read_pcap(stretch) if is_pcap(data) else self._read_pcapng(stretch)
         if error is not None and not isinstance(error, CaptureTruncated):
             raise error
         self.ends_early = None if error is None else str(error)
         self.at, self.start, self.captured, self.original, self.time_ns, self.interface = records
+
+    def _read_pcap(self, stretch: int) -> tuple[Records, CaptureError | None]:
+        try:
+            header = pcap.read_file_header(self.data)
+        except CaptureTruncated as cut:
+            return Records.of([]), cut
+        self.interfaces = [header.interface]
+        return index_pcap(self.data, header, stretch)
+
+    def _read_pcapng(self, stretch: int) -> tuple[Records, CaptureError | None]:
+        blocks = PcapngIndex(self.data, stretch)
+        self.interfaces, self._orders = blocks.interfaces, blocks.orders
+        return blocks.records, blocks.error
 
     def __len__(self) -> int:
         return len(self.at)

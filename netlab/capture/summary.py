@@ -278,7 +278,7 @@ def describe(body: bytes) -> str:
     """
     try:
         event = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return ""
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):
         return ""

@@ -56,7 +56,7 @@ def stream_columns(column: Callable[[str], NDArray[Any]]) -> tuple[dict[str, NDA
     count = len(column("protocol"))
     columns = {name: np.full(count, NO_OFFSET, np.int64) for name in ("stream_offset", "ack_offset")}
     columns["stream"] = np.full(count, -1, np.int32)
-    columns["repeated_len"] = np.zeros(count, np.int32)
+    columns["repeated_len"] = np.zeros(count, np.int64)
     rows = np.flatnonzero((column("protocol") == tcp.PROTOCOL) & (column("sport") >= 0))
     connection = _connections(column, rows)
     flow = column("flow")[rows].astype(np.int64)

@@ -63,7 +63,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str, int | str | None, str]]] = {
             None,
             "of TCP's header with options, UDP's, ICMP's; 0 in later fragments",
         ),
-        "payload_len": ("i4", "bytes", None, "carried by the innermost of these, as the headers say, also if cut off"),
+        "payload_len": ("i8", "bytes", None, "carried by the innermost of these, as the headers say, also if cut off"),
         "payload_captured_len": ("i4", "bytes", None, "of it kept in the file"),
     },
     "directions": {
@@ -77,7 +77,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str, int | str | None, str]]] = {
         "stream": ("i4", "", -1, "which TCP stream: one direction of one connection; numbered as `capture.streams()`"),
         "stream_offset": ("i8", "bytes", NO_OFFSET, "where TCP's payload stands in its stream, which begins at 0"),
         "ack_offset": ("i8", "bytes", NO_OFFSET, "what is acknowledged, as an offset in the other direction's stream"),
-        "repeated_len": ("i4", "bytes", None, "of TCP's payload that an earlier packet of the stream had carried"),
+        "repeated_len": ("i8", "bytes", None, "of TCP's payload that an earlier packet of the stream had carried"),
     },
     "options": {
         "mss": ("i4", "bytes", -1, "TCP's maximum segment size, which a SYN offers"),
