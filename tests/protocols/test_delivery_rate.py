@@ -96,11 +96,15 @@ def test_samples_are_marked_until_the_bubble_is_through() -> None:
     first = sender.acknowledge(0, at=10)
     assert first is not None
     assert not first.app_limited  # sent before the application had nothing to send
+    sender.send(3, at=12)  # the bubble is behind packet 0, and not yet out of the pipe
     second = sender.acknowledge(1, at=15)
     assert second is not None
     assert second.app_limited
-    sender.send(2, at=15)  # more than 1000 B were delivered: the bubble is out of the pipe
-    third = sender.acknowledge(2, at=25)
+    also = sender.acknowledge(3, at=22)
+    assert also is not None
+    assert also.app_limited
+    sender.send(2, at=22)  # more than 1000 B were delivered: the bubble is out of the pipe
+    third = sender.acknowledge(2, at=32)
     assert third is not None
     assert not third.app_limited
 

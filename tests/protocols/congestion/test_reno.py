@@ -68,6 +68,8 @@ FAST_RECOVERY = [
     (1, ack(), 11, 10, "congestion avoidance"),  # a window's worth: one segment more
     (1, ack(10), 11, 10, "congestion avoidance"),
     (1, ack(1), 12, 10, "congestion avoidance"),
+    (1, ack(18), 13, 10, "congestion avoidance"),  # what is more than a window counts for the next
+    (1, ack(7), 14, 10, "congestion avoidance"),
     (1, loss(3), 2, 2, "recovery"),  # never below 2 segments
 ]
 TIMEOUT = [
