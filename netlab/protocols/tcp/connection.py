@@ -221,7 +221,7 @@ class Connection:
         tcb.out.append(Deliver(receiver.read(size)))
         if receiver.over and not receiver.waiting:
             tcb.out.append(PeerClosed())
-        elif receiver.update_is_due and tcb.state not in (State.CLOSED, State.TIME_WAIT):
+        elif receiver.update_is_due(tcb.sender.mss) and tcb.state not in (State.CLOSED, State.TIME_WAIT):
             receiver.ack_now = True
 
     def _close(self, now: Ns, *, deaf: bool) -> None:

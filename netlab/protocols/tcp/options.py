@@ -27,6 +27,9 @@ TICK: Ns = 1 * MS
 MAX_SHIFT = 14
 """RFC 7323 §2.3: "the shift count MUST be limited to 14"."""
 
+UNSCALED = 2**16 - 1
+"""The largest number that a window field holds."""
+
 TIMESTAMPS_LEN = 12
 """Bytes of every segment that timestamps take, with the two no-operations before them."""
 
@@ -94,7 +97,7 @@ class Agreed:
     @property
     def _own_shift(self) -> int:
         """RFC 7323 §2.3: the smallest shift with which the whole buffer can be offered."""
-        return min(MAX_SHIFT, max(0, (self._config.receive_buffer - 1).bit_length() - 16))
+        return next((n for n in range(MAX_SHIFT) if UNSCALED << n >= self._config.receive_buffer), MAX_SHIFT)
 
     def peers_syn(self, syn: TcpSegment, now: Ns) -> None:
         """Take in the peer's SYN, or SYN,ACK: an option holds where both sent it."""

@@ -10,13 +10,12 @@ from bisect import bisect_left, insort
 from collections import deque
 
 from netlab.protocols.tcp.config import TcpConfig
+from netlab.protocols.tcp.options import UNSCALED
 from netlab.protocols.tcp.sequence import MASK
 from netlab.units import Ns
 
 MAX_BLOCKS = 3
 """SACK blocks in one option beside timestamps (RFC 2018 §3)."""
-
-_UNSCALED = 2**16 - 1
 
 
 class Receiver:
@@ -74,7 +73,7 @@ class Receiver:
     def synchronize(self, irs: int, shift: int) -> None:
         """The peer's SYN came; from now on our windows are shifted by so many bits."""
         self.irs, self.rcv_nxt, self._shift = irs, irs + 1, shift
-        self._edge = self._offered = self.rcv_nxt + min(self._buffer, _UNSCALED)
+        self._edge = self._offered = self.rcv_nxt + min(self._buffer, UNSCALED)
 
     # ---- the window ----
 
@@ -91,19 +90,18 @@ class Receiver:
         """
         shift = 0 if is_syn else self._shift  # RFC 7323 §2.2: "The window field in a segment where the SYN bit is set
         room = self._buffer - self._waiting_bytes  # (i.e., a <SYN> or <SYN,ACK>) MUST NOT be scaled."
-        edge = self.rcv_nxt + min(room, _UNSCALED << shift)
+        edge = self.rcv_nxt + min(room, UNSCALED << shift)
         if edge - self._edge >= min(self._buffer // 2, snd_mss):
             self._edge = edge
         # rounded up: rounded down, the edge that the peer sees would move back by what was rounded
-        field = min(-((self.rcv_nxt - self._edge) >> shift), _UNSCALED)
+        field = min(-((self.rcv_nxt - self._edge) >> shift), UNSCALED)
         self._offered = max(self._offered, self.rcv_nxt + (field << shift))
         return field
 
-    @property
-    def update_is_due(self) -> bool:
-        """The user took so much that the peer should be told: at least two segments, or half the buffer."""
-        gained = self.rcv_nxt + self._buffer - self._waiting_bytes - self._edge
-        return gained >= min(self._buffer // 2, 2 * max(self._rmss, 1))
+    def update_is_due(self, snd_mss: int) -> bool:
+        """The user took so much that the right edge may move, and nothing that comes would make us say so (MUST-39)."""
+        gained = self.rcv_nxt + min(self._buffer - self._waiting_bytes, UNSCALED << self._shift) - self._edge
+        return gained >= min(self._buffer // 2, 2 * snd_mss)
 
     # ---- the stream ----
 

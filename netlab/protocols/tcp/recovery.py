@@ -134,8 +134,9 @@ def _is_loss_noticed(sender: Sender, acked: int, news: int, *, duplicate: bool) 
         sender.dup_acks += 1
     elif duplicate:
         sender.dup_acks += 1
-        # RFC 5681 §3.2 (1), limited transmit: what left the network makes room for new data, "cwnd" stays as it is
-        board.credit(sender.mss)
+        if sender.timeout_point is None:
+            # RFC 5681 §3.2 (1), limited transmit: what left the network makes room for new data, "cwnd" stays as it is
+            board.credit(sender.mss)
     if not board.segments or sender.timeout_point is not None:
         return False  # RFC 6582 §3.2 (2), RFC 6675 §5.1: what the timeout already took for lost is not lost again
     first = board.segments[0]

@@ -292,8 +292,9 @@ def _ack_field(
     duplicate = False
     if ack == una and not payload and not flags & _FIN:
         # RFC 5681 §2: it acknowledges what was acknowledged, there is outstanding data, it carries none, and "the
-        # advertised window in the incoming acknowledgment equals the advertised window in the last"
-        duplicate = not agreed.sack and window == sender.snd_wnd and sender.outstanding > 0
+        # advertised window in the incoming acknowledgment equals the advertised window in the last"; but the answer to
+        # a probe of a shut window tells of no loss
+        duplicate = not agreed.sack and window == sender.snd_wnd > 0 and sender.outstanding > 0
     # "If (SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)), set SND.WND <- SEG.WND"
     if sender.snd_wl1 < seq or (sender.snd_wl1 == seq and sender.snd_wl2 <= ack):
         sender.snd_wnd = window

@@ -210,7 +210,6 @@ class Sender:
             # RFC 6298 (5.1): "Every time a packet containing data is sent (including a retransmission), if the timer is
             # not running, start it running so that it will expire after RTO seconds"
             self.rtx_at = now + self.trips.rto
-        if seq == self.snd_una:
             self.progress_at = now
         self._sent(size, pipe, now)
         self._tcb.emit(seq, flags, payload, now, is_new=True)
