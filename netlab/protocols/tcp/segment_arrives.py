@@ -171,7 +171,9 @@ def _other_states(tcb: Tcb, segment: TcpSegment, now: Ns, *, congestion_experien
             elapsed = agreed.elapsed(stamps.ts_ecr, now)
 
     # First, check sequence number
-    length = len(payload) + bool(flags & _SYN) + bool(flags & _FIN)
+    # of a reset the number alone counts: "MUST process the RST and URG fields of all incoming segments, even when the
+    # receive window is zero" (MUST-66)
+    length = 0 if flags & _RST else len(payload) + bool(flags & _SYN) + bool(flags & _FIN)
     rcv_nxt, rcv_wnd = receiver.rcv_nxt, receiver.rcv_wnd
     if not is_acceptable(seq, length, rcv_nxt, rcv_wnd):
         if flags & _RST:

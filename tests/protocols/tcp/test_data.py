@@ -233,6 +233,20 @@ def test_a_shut_window_still_lets_acknowledgments_through() -> None:
     )
 
 
+def test_a_shut_window_still_lets_resets_and_urgent_pointers_through() -> None:
+    """MUST-66."""
+    shut = [*OPEN, (0, "pause", []), (0, "< P 1+100 ack 1", []), (200, "timer", [". 1 ack 101 win 0"])]
+    config = msgspec.structs.replace(PLAIN, receive_buffer=100)
+    run([*shut, (201, "< R 101+3", ["failed reset"])], config)
+    run([*shut, (201, "< U 101+1 ack 1 up 9", ["urgent 109", ". 1 ack 101 win 0"])], config)
+
+
+def test_a_window_above_32_767_is_no_negative_number() -> None:
+    """MUST-1."""
+    connection = run([(0, "open", ["S 0"]), (0, "< SA 0 ack 1 win 65535 mss 9000", ["established", ". 1"])])
+    assert connection.tcb.sender.snd_wnd == 65_535
+
+
 def test_the_end_of_the_stream_waits_for_the_reader_too() -> None:
     run(
         [
