@@ -13,6 +13,7 @@ import click
 
 from netlab.cli.argument_types import File, Number
 from netlab.cli.byte_map import ByteMap, Paint, letter_of, painter
+from netlab.cli.journeys import show_journeys
 from netlab.cli.packet_lines import line_of
 from netlab.packets.text import printable
 
@@ -29,18 +30,26 @@ _NARROW = 80
 @click.argument("file", type=File(), metavar="FILE")
 @click.option("-p", "--packet", "number", type=Number("packet number", 1), metavar="N", help="Take packet N apart.")
 @click.option("--all-bytes", is_flag=True, help="With --packet: also the middle of long data.")
+@click.option("--compare", is_flag=True, help="What became of each packet between the places it was captured at.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
-def command(file: Path, number: int | None, all_bytes: bool, as_json: bool) -> None:
+def command(file: Path, number: int | None, all_bytes: bool, compare: bool, as_json: bool) -> None:
     """The packets of FILE (pcap or pcapng), one a line: number, time, addresses, protocol, flags, length, and what
     netlab sees in it: type, message id, fragment, event.
 
     With --packet, one packet: its layers, and where each stands in the OSI model and in that of the Internet (TCP/IP);
     its bytes, each in the colour of its layer and the shade of its field; and every field with its bytes and value.
+
+    With --compare, for a capture of both ends of a link and the wire (netlab testbed --capture, netlab simulate
+    --capture): every packet that was sent, and what became of it: lost, duplicated, corrupted, delayed, overtaken.
     """
     from netlab.capture.files import read
 
     capture = read(file)
-    if number is not None:
+    if compare:
+        if number is not None:
+            raise click.UsageError("--compare is about all packets: leave --packet out")
+        show_journeys(capture, as_json=as_json)
+    elif number is not None:
         packet = capture.packet(number)
         _say(_one_json(packet)) if as_json else _show_one(packet, whole=all_bytes)
     elif as_json:

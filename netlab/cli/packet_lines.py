@@ -23,7 +23,7 @@ def line_of(summary: Summary, began: int, *, several: bool) -> str:
         began: when the capture did, ns.
         several: name the interface too.
     """
-    words = _beginning(summary, began)
+    words = beginning(summary, began)
     if several:
         words.insert(1, summary.interface)
     payload = "" if summary.payload_len is None else f" ({summary.payload_len})"
@@ -48,8 +48,8 @@ def stack_of(summary: Summary, began: int, paint: Paint | None, width: int | Non
             stack.append((summary.protocol, summary.protocol))
     elif summary.payload_len and not summary.netlab:
         stack.append(("data", f"data {summary.payload_len}"))
-    beginning = " ".join(_beginning(summary, began))
-    room = None if width is None else width - len(beginning) - 1
+    before = " ".join(beginning(summary, began))
+    room = None if width is None else width - len(before) - 1
     shown = ""
     for number, (protocol, text) in enumerate(stack):
         text = f" {text} " if paint is not None else f" / {text}" if number else text
@@ -58,10 +58,11 @@ def stack_of(summary: Summary, began: int, paint: Paint | None, width: int | Non
             text = text if len(text) <= fits else text[: max(fits - 1, 0)] + "…"[:fits]
         if text:
             shown += text if paint is None else paint(text, protocol, number)
-    return " ".join([beginning, shown, *_ending(summary)]).rstrip()
+    return " ".join([before, shown, *_ending(summary)]).rstrip()
 
 
-def _beginning(summary: Summary, began: int) -> list[str]:
+def beginning(summary: Summary, began: int) -> list[str]:
+    """What every line begins with: number, time, who to whom."""
     time = "-" if summary.time_ns is None else f"{(summary.time_ns - began) / 1e9:.6f}"
     ends = ((summary.source, summary.source_port), (summary.destination, summary.destination_port))
     between = " > ".join(host if port is None else format_host_port(host, port) for host, port in ends)

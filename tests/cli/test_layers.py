@@ -220,3 +220,37 @@ class TestByteMap:
             rows = self.rows(child.read().decode().replace("\r\n", "\n"))
             assert ("destination address, source address, EtherType" in rows[0]) is there
             assert max(map(len, rows)) <= columns
+
+
+class TestCompare:
+    @pytest.fixture
+    def both_ends(self, netlab, tmp_path):
+        file = tmp_path / "x.pcapng"
+        link = "loss=10% duplicate=5% delay=5ms"
+        told = netlab("simulate", "reorder", "--seed", "3", "--link", link, "--capture", str(file), "--json")
+        return file, json.loads(told.stdout)["links"]
+
+    def test_a_line_for_each_packet_and_the_sums(self, netlab, both_ends):
+        file, links = both_ends
+        done = netlab("layers", str(file), "--compare")
+        assert (done.returncode, done.stderr) == (0, b"")
+        lines = done.stdout.decode().splitlines()
+        there = links["gateway>server"]
+        assert (
+            f"gateway>server: {there['arrived']} sent, {there['delivered']} arrived, {there['dropped']['loss']} lost"
+            in lines[-2]
+        )
+        assert sum("gateway>server: lost: lost on the way" in line for line in lines) <= there["dropped"]["loss"]
+        assert sum("lost: lost on the way" in line for line in lines) > 0
+        assert any(line.endswith("delayed by 5.000 ms") for line in lines)
+
+    def test_for_programs(self, netlab, both_ends):
+        file, links = both_ends
+        told = [json.loads(line) for line in netlab("layers", str(file), "--compare", "--json").stdout.splitlines()]
+        assert len(told) == sum(link["arrived"] for link in links.values())
+        assert {"direction", "sent", "copies", "what_happened"} <= set(told[0])
+
+    def test_what_is_wrong_is_one_line(self, netlab, file, both_ends):
+        for arguments, status in (([str(file), "--compare"], 1), ([str(both_ends[0]), "--compare", "-p", "1"], 2)):
+            done = netlab("layers", *arguments)
+            assert (done.returncode, len(done.stderr.splitlines())) == (status, 1)
