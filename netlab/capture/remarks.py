@@ -79,8 +79,8 @@ def _checksum_note(kind: str, part: Any, below: list[Any], data: bytes, start: i
         if any(type(layer).__name__ in _UNSUMMED for layer in extensions):
             return
         claimed = network.plen - sum(len(layer.raw_packet_cache or b"") for layer in extensions)
-    if claimed != end - start or end > len(data):
-        return  # cut short by who captured, or behind headers that are not looked into here
+    if claimed != end - start or not start <= end <= len(data):
+        return  # cut short by who captured, behind headers that are not looked into here, or damaged
     number, checksum_at = (tcp.PROTOCOL, 16) if kind == "TCP" else (udp.PROTOCOL, 6)
     pseudo = pseudo_header(ip_address(network.src), ip_address(network.dst), number, end - start)
     segment = data[start:end]

@@ -277,9 +277,9 @@ TARGETS = {
     "stream framing": Target([b"".join(PACKETS), PACKETS[0] * 3], stream_framing, (), 5),
     "chat messages": Target(CHATS, chats, CHAT_ERRORS, 10),
     "summary": Target(FRAMES, summaries, (), 2),
-    "layers": Target(FRAMES, layers, (), 0.5),
-    "columns": Target(FRAMES, whole_frames, (CaptureError,), 0.3),
-    "columns of a damaged file": Target(PCAP + PCAPNG, all_columns, (CaptureError,), 0.3),
+    "layers": Target(FRAMES, layers, (), 4),
+    "columns": Target(FRAMES, whole_frames, (CaptureError,), 1.5),
+    "columns of a damaged file": Target(PCAP + PCAPNG, all_columns, (CaptureError,), 1.5),
 }
 
 

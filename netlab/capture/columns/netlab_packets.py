@@ -28,7 +28,8 @@ class NetlabPackets:
 
     Attributes:
         row: of the capture's packet in which it begins, from 0: its number less 1.
-        last_row: of that which brought the last missing byte of it: the same, except in a stream.
+        last_row: of that with which it could be read: the same, but in a stream, where all bytes before its end had
+            to come.
         stream: the TCP stream it stands in, or -1.
         offset: where in that stream it begins; in a datagram, where in its payload.
         type, flags, payload_length, fragment_index, fragment_count, message_id: the fields of its header.
@@ -121,14 +122,15 @@ def _field(octets: Octets, at: Ints, key: str) -> Ints:
 def _in_stream(number: int, begun: bool, stream: StreamBytes) -> NDArray[np.int64]:
     """One line for each of _NAMES. The next header is where the one before says; it is never hunted for."""
     found: list[tuple[int, ...]] = []
-    at = 0 if begun else _first_packet(stream)
+    at, last = 0 if begun else _first_packet(stream), -1
     while at is not None and (header := stream.read(at, at + HEADER_LEN)) and begins_like_a_packet(header):
         fields = HEADER.read(header)
         end = at + HEADER_LEN + fields["payload_length"]
         parts = stream.parts(at, end)
         intact = -1 if parts is None else _is_intact(parts)
         rows = stream.rows(at, end)
-        found.append((rows[0], max(rows), number, at, *(fields[name] for name in _FIELDS), intact))
+        last = max(last, *rows)
+        found.append((rows[0], last, number, at, *(fields[name] for name in _FIELDS), intact))
         if intact == 0:  # a wrong CRC ends the connection
             break
         at = end
