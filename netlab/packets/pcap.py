@@ -1,4 +1,5 @@
-"""The pcap capture file, read only: what netlab writes is pcapng, which has comments, nanoseconds and interfaces.
+"""The pcap capture file: read, and written for programs that know no other. netlab's own captures are pcapng, which has
+comments and interfaces.
 
     File header, 24 bytes                             Record header, 16 bytes, then the captured bytes
                          1                   2                   3
@@ -40,8 +41,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from netlab.errors import CaptureError, CaptureTruncated
-from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Interface, Located, Record
+from netlab.errors import CaptureError, CaptureTruncated, LocalProtocolError
+from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Interface, LinkType, Located, Record
 from netlab.units import US, Ns, S
 
 _FORMATS = {
@@ -55,6 +56,51 @@ MAGICS = frozenset(_FORMATS)
 
 FILE_HEADER_LEN = 24
 RECORD_HEADER_LEN = 16
+
+_RULE = "draft-ietf-opsawg-pcap"
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+def file_header(linktype: int = LinkType.EN10MB, *, snaplen: int = MAX_CAPTURED) -> bytes:
+    """What begins a file: little-endian, with nanoseconds.
+
+    Args:
+        linktype: what each packet's data begins with, 16 bits.
+        snaplen: bytes kept of each packet at most.
+
+    Raises:
+        LocalProtocolError: a value does not fit its field.
+    """
+    if not (0 <= linktype < 2**16 and 0 <= snaplen < 2**32):
+        raise LocalProtocolError(
+            f"link type {linktype} is not 16 bits, or snaplen {snaplen} not 32", rule=f"{_RULE} §4"
+        )
+    return struct.pack("<IHHIIII", 0xA1B23C4D, 2, 4, 0, 0, snaplen, linktype)
+
+
+def record(time_ns: Ns, data: bytes, original_len: int | None = None) -> bytes:
+    """One captured packet.
+
+    Args:
+        time_ns: ns since 1970-01-01 UTC, before 2106.
+        data: what was captured, at most `MAX_CAPTURED` bytes.
+        original_len: bytes the packet had, if more than were captured.
+
+    Raises:
+        LocalProtocolError: a value does not fit its field, or is one that a reader would refuse.
+    """
+    captured = len(data)
+    original = captured if original_len is None else original_len
+    seconds, fraction = divmod(time_ns, S)
+    if captured > MAX_CAPTURED or not captured <= original < 2**32 or not 0 <= seconds < 2**32:
+        raise LocalProtocolError(
+            f"{captured} B captured of {original} B at {time_ns} ns do not fit a record", rule=f"{_RULE} §5"
+        )
+    return struct.pack("<IIII", seconds, fraction, captured, original) + data
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
 
 
 class FileHeader(msgspec.Struct, frozen=True):

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.l2 import Ether
-from scapy.utils import PcapWriter
+from scapy.utils import PcapWriter, RawPcapReader
 
-from netlab.errors import CaptureError, CaptureTruncated
+from netlab.errors import CaptureError, CaptureTruncated, LocalProtocolError
 from netlab.packets import pcap
 from netlab.packets.capture_file import read_records
-from netlab.packets.capture_record import MAX_CAPTURED, Interface, Record
+from netlab.packets.capture_record import MAX_CAPTURED, Interface, LinkType, Record
 
 US, NS = 0xA1B2C3D4, 0xA1B23C4D
 
@@ -70,6 +70,34 @@ def test_scapy_written_file_is_read(endianness, nano):
     assert [(r.data, r.time_ns) for r in read_records(out.getvalue())] == [
         (bytes(frame), (1_700_000_000 + n) * 10**9) for n, frame in enumerate(frames)
     ]
+
+
+def test_what_is_written_is_read_back_and_scapy_reads_it():
+    packets = [(0, b"", 0), (2**32 * 10**9 - 1, b"abc", 3), (1_700_000_000_123_456_789, b"x" * 96, 1500)]
+    written = pcap.file_header(LinkType.RAW, snaplen=96)
+    written += b"".join(pcap.record(time_ns, data, original) for time_ns, data, original in packets)
+    raw = Interface(None, 101, 96)
+    assert list(read_records(written)) == [Record(n, raw, *packet) for n, packet in enumerate(packets, 1)]
+    with RawPcapReader(io.BytesIO(written)) as reader:
+        assert (reader.linktype, reader.nano) == (101, True)
+        seen = [(meta.sec * 10**9 + meta.usec, data, meta.wirelen) for data, meta in reader]
+    assert seen == packets
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda: pcap.file_header(2**16),
+        lambda: pcap.file_header(snaplen=-1),
+        lambda: pcap.record(-1, b""),
+        lambda: pcap.record(2**32 * 10**9, b""),
+        lambda: pcap.record(0, b"abc", 2),
+        lambda: pcap.record(0, bytes(MAX_CAPTURED + 1)),
+    ],
+)
+def test_what_no_reader_could_take_is_refused_at_once(write):
+    with pytest.raises(LocalProtocolError):
+        write()
 
 
 WHOLE = [header(), packet(1, 2, b"one"), packet(3, 4, b"second", more=100), packet(5, 6, b"")]
