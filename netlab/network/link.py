@@ -1,7 +1,7 @@
 """One direction of a link: impair -> queue -> rate -> delay. No clock, no dice of its own; the same object in a
 simulation, in a proxy and between two hosts.
 
-      Arrived      loss, corruption,       waits for         sent at         on its way      Delivered
+      Arrived      loss, corruption,       waits for         sent at       on its way       Delivered
     ---------->    duplication,       ->   its turn    ->    the rate   ->   so long     ---------->
                    reordering              (queue)                           (delay)
                         |                      |
@@ -35,9 +35,14 @@ from netlab.network.link_config import ConstantRate, DropTail, Fate, LinkConfig,
 from netlab.network.queues import VARIATES as QUEUE_VARIATES
 from netlab.network.queues import Item, QueueMachine, queue_machine
 from netlab.network.rates import RateMachine, rate_machine
+from netlab.network.slots import VARIATES as SLOT_VARIATES
+from netlab.network.slots import Slots
 from netlab.units import Ns
 
 P = TypeVar("P")
+
+_Way: TypeAlias = tuple[Ns, Corruption | None, float]
+"""Of a packet behind the queue: its delay, or -1 where it skips it; its damage; its variate for a slot."""
 
 FORCED_DAMAGE = 1
 """The mask of a corruption that a `Fate` forces: the last bit of the packet's last byte."""
@@ -139,6 +144,8 @@ class Link(Generic[P]):
         self._last_out: Ns = 0
         self._starts: deque[tuple[Ns, Ns]] = deque()  # of those in the pipe that wait: until when, and since when
         self._now: Ns = 0
+        self._slot_dice_of: dict[int, float] = {}  # of those in the pipe, by their tie-break
+        self._gathered: deque[tuple[Ns, P, int, Corruption | None]] = deque()  # they wait for their slot
         self._changed = False
         self.config = config
         self._rate: RateMachine | None
@@ -164,8 +171,15 @@ class Link(Generic[P]):
         self._queue_dice: Callable[[], float] | None = None
         if isinstance(config.queue, Red):
             self._queue_dice = dice("queue", QUEUE_VARIATES).random
+        self._slots = Slots(config.slot) if config.slot else None
+        self._slot_dice = dice("slot", SLOT_VARIATES).random if config.slot else None
+        if self._slots is None:
+            self._slot_dice_of.clear()
         self._fates: dict[int, Fate] = {fate.packet: fate for fate in config.fates}
-        impairments = (self._lost, self._corrupter, self._doubled, self._reorderer, self._delays, self._queue_dice)
+        impairments = (
+            *(self._lost, self._corrupter, self._doubled, self._reorderer),
+            *(self._delays, self._queue_dice, self._slots),
+        )
         self._plain = all(part is None for part in impairments) and not self._fates and config.mtu is None
         is_fifo = isinstance(config.queue, DropTail) and config.queue.unit == "packets"
         takes_time = config.delay.mean > 0 or (
@@ -183,7 +197,12 @@ class Link(Generic[P]):
         # With one delay for all and a queue that drops only what comes, nothing happens at the link's near end that
         # anybody could notice before the next packet comes out: then it need not be woken for it.
         self._prompt = (
-            jitter or config.reorder is not None or bool(self._fates) or self._queue.drops_late or self._changed
+            jitter
+            or config.reorder is not None
+            or config.slot is not None
+            or bool(self._fates)
+            or self._queue.drops_late
+            or self._changed
         )
 
     def _build_queue(self, items: deque[Item]) -> None:
@@ -255,16 +274,30 @@ class Link(Generic[P]):
         queue, pipe = self._queue, self._pipe
         if queue.items and self._free_at <= now:
             self._serve(now, outputs)
+        if self._slots is not None or self._gathered:
+            self._leave_in_slots(now, outputs)
         while pipe and pipe[0][0] <= now:
             at, _, packet, size, damage = heappop(pipe)
             self._delivered += 1
             self._bytes_delivered += size
             outputs.append(Delivered(packet, at, damage))
-        if queue.items:
+        if queue.items or self._gathered:
             self._set_deadline()
         else:
             self.deadline = pipe[0][0] if pipe else None
         return outputs
+
+    def _leave_in_slots(self, now: Ns, outputs: list[Output[P]]) -> None:
+        """Whoever has come to the far end waits there for a slot."""
+        pipe, gathered, slots = self._pipe, self._gathered, self._slots
+        while slots is not None and pipe and pipe[0][0] <= now:
+            at, pushed, packet, size, damage = heappop(pipe)
+            gathered.append((slots.out(at, size, self._slot_dice_of.pop(pushed, 0.5)), packet, size, damage))
+        while gathered and gathered[0][0] <= now:
+            at, packet, size, damage = gathered.popleft()
+            self._delivered += 1
+            self._bytes_delivered += size
+            outputs.append(Delivered(packet, at, damage))
 
     def _unplan(self, now: Ns) -> None:
         """Who waits is in the queue again."""
@@ -275,7 +308,7 @@ class Link(Generic[P]):
             pushed = sorted(self._pipe, key=lambda entry: entry[1])
             first = len(pushed) - len(starts)
             for (_, came), (_, _, packet, size, _) in zip(starts, pushed[first:], strict=True):
-                self._queue.items.append((packet, size, came, (self._mean, None)))
+                self._queue.items.append((packet, size, came, (self._mean, None, 0.0)))
                 self._queue.bytes += size
             self._free_at = starts[0][0]
             self._pipe = pushed[:first]
@@ -286,6 +319,8 @@ class Link(Generic[P]):
         deadline = self._pipe[0][0] if self._pipe else None
         if self._queue.items and (self._prompt or deadline is None):
             deadline = self._free_at if deadline is None else min(deadline, self._free_at)
+        if self._gathered:
+            deadline = self._gathered[0][0] if deadline is None else min(deadline, self._gathered[0][0])
         self.deadline = deadline
 
     @property
@@ -309,7 +344,7 @@ class Link(Generic[P]):
             arrived=self._arrived,
             delivered=self._delivered,
             dropped=dict(sorted(self._dropped.items())),
-            held=len(self._queue.items) + len(self._pipe),
+            held=len(self._queue.items) + len(self._pipe) + len(self._gathered),
             duplicated=self._duplicated,
             corrupted=self._corrupted,
             reordered=self._reordered,
@@ -331,7 +366,8 @@ class Link(Generic[P]):
         c = self.config
         parts = {"loss": c.loss, "corrupt": c.corrupt, "duplicate": c.duplicate, "reorder": c.reorder}
         used = {name for name, part in parts.items() if part is not None}
-        return used | ({"delay"} if self._delays else set()) | ({"queue"} if self._queue_dice else set())
+        drawn = {"delay": self._delays, "queue": self._queue_dice, "slot": self._slot_dice}
+        return used | {name for name, part in drawn.items() if part is not None}
 
     # In
 
@@ -339,7 +375,7 @@ class Link(Generic[P]):
         self._arrived += 1
         self._bytes_arrived += size
         if self._plain:
-            self._enter(packet, size, now, self._mean, None, 0.0, outputs)
+            self._enter(packet, size, now, (self._mean, None, 0.0), 0.0, outputs)
             return
         # Each takes its dice, whatever the others say.
         lost = self._lost is not None and self._lost()
@@ -348,6 +384,7 @@ class Link(Generic[P]):
         skips = self._reorderer is not None and self._reorderer.skips()
         delay, copy_delay = self._delays.take() if self._delays is not None else (self._mean, self._mean)
         dice = (self._queue_dice(), self._queue_dice()) if self._queue_dice is not None else (0.0, 0.0)
+        slots = (self._slot_dice(), self._slot_dice()) if self._slot_dice is not None else (0.0, 0.0)
         reason = "loss"
         fate = self._fates.get(self._arrived) if self._fates else None
         if fate is not None:
@@ -372,21 +409,19 @@ class Link(Generic[P]):
         if skips:
             self._reordered += 1
             delay = -1
-        self._enter(packet, size, now, delay, damage, dice[0], outputs)
+        self._enter(packet, size, now, (delay, damage, slots[0]), dice[0], outputs)
         if doubled:
             self._duplicated += 1
-            self._enter(packet, size, now, copy_delay, damage, dice[1], outputs)
+            self._enter(packet, size, now, (copy_delay, damage, slots[1]), dice[1], outputs)
 
-    def _enter(
-        self, packet: P, size: int, now: Ns, delay: Ns, damage: Corruption | None, dice: float, outputs: list[Output[P]]
-    ) -> None:
-        """Into the queue, or where nothing limits the rate, on its way. A delay of -1 skips it."""
+    def _enter(self, packet: P, size: int, now: Ns, way: _Way, dice: float, outputs: list[Output[P]]) -> None:
+        """Into the queue, or where nothing limits the rate, on its way."""
         if self._rate is None and not self._queue.items:
-            self._send(packet, size, now, delay, damage)
+            self._send(packet, size, now, way)
             return
         if self._free_at <= now and self._queue.items:
             self._serve(now, outputs)  # those whose turn it was have left the queue
-        reason = self._queue.push((packet, size, now, (delay, damage)), now, dice)
+        reason = self._queue.push((packet, size, now, way), now, dice)
         if reason is not None:
             self._drop(packet, now, reason, outputs)
         elif self._free_at <= now:
@@ -411,15 +446,18 @@ class Link(Generic[P]):
                 late.clear()
             if item is None:
                 return
-            packet, size, came, (delay, damage) = item
+            packet, size, came, way = item
             self._free_at = start if rate is None else rate.finish(size, start, waited=came < start)
-            self._send(packet, size, self._free_at, delay, damage)
+            self._send(packet, size, self._free_at, way)
 
-    def _send(self, packet: P, size: int, at: Ns, delay: Ns, damage: Corruption | None) -> None:
+    def _send(self, packet: P, size: int, at: Ns, way: _Way) -> None:
         """Its last bit goes at `at`."""
+        delay, damage, slot_dice = way
         if delay >= 0:
             at += delay
             if self.config.delay.keep_order:
                 at = self._last_out = max(at, self._last_out)
         self._pushed += 1
         heappush(self._pipe, (at, self._pushed, packet, size, damage))
+        if self._slots is not None:
+            self._slot_dice_of[self._pushed] = slot_dice

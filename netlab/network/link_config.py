@@ -352,6 +352,29 @@ class TraceRate(msgspec.Struct, frozen=True, tag="trace", tag_field="kind"):
 Rate: TypeAlias = ConstantRate | TraceRate
 
 
+class Slot(msgspec.Struct, frozen=True):
+    """Packets come out in bursts: they gather until the next slot, as on a Wi-Fi or on a cable modem's way up. netem's
+    `slot`.
+
+    Attributes:
+        minimum, maximum: ns from one slot to the next, and from a packet that finds none to its own; uniform between.
+        packets, bytes: what may come out in one slot; 0 for any.
+    """
+
+    minimum: Ns
+    maximum: Ns
+    packets: int = 0
+    bytes: int = 0
+
+    def __post_init__(self) -> None:
+        example = "slot=10ms or slot=5ms,20ms (minimum, maximum)"
+        _at_least("slot's minimum", self.minimum, 1, example)
+        if not self.minimum <= self.maximum:
+            raise BadLink(f"slot: the maximum is less than the minimum: write {example}")
+        _at_least("slot_packets", self.packets, 0, "slot_packets=8")
+        _at_least("slot_bytes", self.bytes, 0, "slot_bytes=12kB")
+
+
 # ---- delay, and all together -----------------------------------------------------------------------------------------
 
 Distribution: TypeAlias = Literal["uniform", "normal", "pareto", "paretonormal"]
@@ -395,6 +418,7 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     queue: Queue = DropTail()
     rate: Rate | None = None
     delay: Delay = Delay()
+    slot: Slot | None = None
     mtu: int | None = None
     fates: tuple[Fate, ...] = ()
 

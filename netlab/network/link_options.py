@@ -30,6 +30,7 @@ from netlab.network.link_config import (
     Rate,
     Red,
     Reorder,
+    Slot,
     TraceLoss,
     TraceRate,
 )
@@ -57,6 +58,9 @@ OPTIONS = {
     "distribution": ("distribution=normal", "of the jitter: uniform, normal, pareto or paretonormal"),
     "jitter_correlation": ("jitter_correlation=25%", "of a packet's jitter with that of the one before"),
     "keep_order": ("keep_order=yes", "jitter does not reorder"),
+    "slot": ("slot=10ms or slot=5ms,20ms", "packets gather and come out in bursts, so far apart"),
+    "slot_packets": ("slot_packets=8", "packets of one burst at most"),
+    "slot_bytes": ("slot_bytes=12kB", "bytes of one burst at most"),
     "mtu": ("mtu=1500", "bytes of the largest packet that passes"),
 }
 """Every option: how it is written, and what it does."""
@@ -109,11 +113,12 @@ def link_from_options(options: Mapping[str, str], read: Callable[[str], str] = _
         queue=parser.queue(),
         rate=parser.rate(),
         delay=parser.delay(),
+        slot=parser.slot(),
         mtu=parser.number("mtu", None),
     )
     if parser.left:
         key = next(iter(parser.left))
-        needs = {"gap": "reorder", "corrupt_unit": "corrupt", "corrupt_checksum": "corrupt"}.get(key, "jitter")
+        needs = _NEEDS.get(key, "jitter")
         raise BadLink(f"{key} does nothing without {needs}: write {OPTIONS[needs][0]} beside it")
     return config
 
@@ -139,6 +144,15 @@ def change_options(text: str, words: list[str]) -> str:
                         options.pop(other, None)
         options[key] = value if equals else ""
     return " ".join(f"{key}={value}" for key, value in options.items())
+
+
+_NEEDS = {
+    "gap": "reorder",
+    "corrupt_unit": "corrupt",
+    "corrupt_checksum": "corrupt",
+    "slot_packets": "slot",
+    "slot_bytes": "slot",
+}
 
 
 class _Parser:
@@ -252,6 +266,13 @@ class _Parser:
         distribution: Any = self.choice("distribution", "uniform", "normal", "pareto", "paretonormal")
         keep_order = self.choice("keep_order", "no", "yes") == "yes"
         return Delay(mean, values[0], distribution, correlation, keep_order)
+
+    def slot(self) -> Slot | None:
+        values = self.values("slot", parse_duration, parse_duration)
+        if values is None:
+            return None
+        size = (self.values("slot_bytes", parse_size) or [0])[0]
+        return Slot(values[0], values[-1], self.number("slot_packets", 0) or 0, size)
 
 
 def _two(values: list[Any]) -> tuple[float, float]:

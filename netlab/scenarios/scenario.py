@@ -18,8 +18,10 @@ the command line. Nothing is done by a file but to describe: it can be given to 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -72,13 +74,69 @@ def parse_scenario(text: str) -> Scenario:
         BadScenario: not TOML, a key that is not known or missing, or a value that cannot be.
     """
     try:
-        return msgspec.convert(tomllib.loads(text), Scenario)
+        return scenario_of(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise BadScenario(f"not TOML: {error}") from None
     except RecursionError:
         raise BadScenario("not a scenario: nested too deeply") from None
+
+
+def scenario_of(data: dict[str, Any]) -> Scenario:
+    """A scenario from what a TOML file holds.
+
+    Raises:
+        BadScenario: as `parse_scenario`.
+    """
+    try:
+        return msgspec.convert(data, Scenario)
     except msgspec.ValidationError as error:
-        raise BadScenario(str(error)) from None
+        raise BadScenario(_in_words(str(error), data)) from None
+
+
+EXAMPLES = {
+    "about": 'about = "what it shows"',
+    "source": 'source = "where its figures come from"',
+    "link": 'link = "loss=1% delay=20ms"',
+    "there": 'there = "rate=1mbit delay=20ms"',
+    "back": 'back = "rate=10mbit delay=20ms"',
+    "flows": '[[flows]] and below it kind = "datagrams" and rate = "1mbit"',
+    "kind": 'kind = "datagrams"',
+    "rate": 'rate = "1mbit"',
+    "size": 'size = "1200B"',
+    "lasts": 'lasts = "10s"',
+    "begins": 'begins = "5s"',
+    "spacing": 'spacing = "poisson"',
+    "direction": 'direction = "back"',
+    "people": "people = 5",
+    "messages": "messages = 20",
+    "over": 'over = "udp"',
+    "cc": 'cc = "cubic"',
+    "profile": 'profile = "linux"',
+}
+"""A right form of every key."""
+
+
+def _in_words(problem: str, data: Any) -> str:
+    """What msgspec says, with the value that it says it of and a right form.
+
+    >>> _in_words("Expected `str`, got `int` - at `$.flows[0].size`", {"flows": [{"size": 1200}]})
+    'flows[0].size = 1200: expected `str`, got `int`: write size = "1200B"'
+    """
+    what, _, path = problem.partition(" - at `$")
+    path = path.removesuffix("`").removeprefix(".")
+    if "write " in what:  # one of our own sentences
+        return f"{path}: {what}" if path else what
+    value: Any = data
+    key = ""
+    for part in re.findall(r"[^.\[\]]+", path):
+        value, key = (value[int(part)], key) if isinstance(value, list) else (value.get(part), part)
+    field = re.search(r"field `(.*)`", what)
+    if field is not None:
+        shown, key = path, field[1]
+    else:
+        shown = f"{path} = {str(value)[:40]}" if path else ""
+    example = f": write {EXAMPLES[key]}" if key in EXAMPLES else f": write one of {', '.join(EXAMPLES)}"
+    return f"{shown}: {what[0].lower()}{what[1:]}{example}" if shown else f"{what[0].lower()}{what[1:]}{example}"
 
 
 def ready() -> dict[str, Scenario]:

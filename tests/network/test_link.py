@@ -68,6 +68,12 @@ EVERY_MS = [(n * MS, 1000) for n in range(5)]
         ("mtu=1000 delay=1ms", [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]),
         ("duplicate=100% rate=16mbit", [(n, n - 1 + half) for n in range(1, 6) for half in (0.5, 1)]),
         ("reorder=100% gap=3 delay=20ms", [(3, 2), (1, 20), (2, 21), (4, 23), (5, 24)]),
+        ("slot=10ms", [(1, 10), (2, 10), (3, 10), (4, 10), (5, 10)]),
+        ("slot=3ms", [(1, 3), (2, 3), (3, 3), (4, 3), (5, 7)]),  # the fifth finds the slot at 3 past
+        ("slot=10ms slot_packets=2", [(1, 10), (2, 10), (3, 20), (4, 20), (5, 30)]),
+        ("slot=10ms slot_bytes=2500B", [(1, 10), (2, 10), (3, 10), (4, 20), (5, 20)]),  # the third fills it
+        ("slot=2ms delay=20ms", [(1, 22), (2, 22), (3, 22), (4, 25), (5, 25)]),
+        ("slot=2ms rate=4mbit", [(1, 4), (2, 4), (3, 8), (4, 8), (5, 12)]),
         ("reorder=100% delay=20ms", [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]),
     ],
 )
@@ -267,6 +273,7 @@ def option_strings(draw: st.DrawFn) -> str:
         st.sampled_from(["", "rate=1mbit", "rate=8mbit,8,48,5", "rate=100mbit"]),
         st.sampled_from(["", "queue=3packets", "queue=4kB", "queue=20packets aqm=red,2,10,50%,30%"]),
         st.sampled_from(["", "mtu=700"]),
+        st.sampled_from(["", "slot=4ms,9ms", "slot=2ms slot_packets=2", "slot=5ms slot_bytes=1500B"]),
     ]
     queue = draw(st.booleans())
     options = [draw(part) for part in parts]

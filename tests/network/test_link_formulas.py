@@ -174,6 +174,16 @@ def test_delays_mean_deviation_and_quantiles(distribution: str, correlation: flo
             assert correlation / 2 - 0.05 < measured < correlation + 0.05
 
 
+def test_slots_are_uniformly_far_apart_and_belong_to_their_packets() -> None:
+    found = delays("slot=10ms,30ms")
+    assert abs(fmean(found) - 20) < 4 * 20 / math.sqrt(12 * N)
+    assert (min(found), max(found)) == (pytest.approx(10, abs=0.01), pytest.approx(30, abs=0.01))
+    lossy = delays("slot=10ms,30ms loss=30%")
+    assert len(lossy) < N
+    others = iter(found)
+    assert all(any(delay == other for other in others) for delay in lossy)  # a subsequence: no draw has moved
+
+
 @pytest.mark.parametrize("distribution", ["normal", "pareto", "paretonormal"])
 def test_the_distributions_have_mean_0_and_deviation_1(distribution: str) -> None:
     score, step = SCORES[distribution], 1e-3

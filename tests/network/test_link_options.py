@@ -35,6 +35,8 @@ from netlab.units import MS
             LinkConfig(corrupt=c.Corrupt(0.001, 0.25, "byte", True)),
         ),
         ("duplicate=1%,50%", LinkConfig(duplicate=c.Duplicate(0.01, 0.5))),
+        ("slot=5ms,20ms slot_packets=8", LinkConfig(slot=c.Slot(5 * MS, 20 * MS, 8))),
+        ("slot=5ms slot_bytes=12kB", LinkConfig(slot=c.Slot(5 * MS, 5 * MS, 0, 12_000))),
         ("reorder=5%,50% gap=5 delay=1ms", LinkConfig(reorder=c.Reorder(0.05, 0.5, 5), delay=c.Delay(MS))),
         ("queue=100packets", LinkConfig(queue=c.DropTail(100))),
         ("queue=64KiB", LinkConfig(queue=c.DropTail(65536, "bytes"))),
@@ -84,6 +86,12 @@ def test_what_options_mean(text: str, config: LinkConfig) -> None:
         ("corrupt=1% corrupt_unit=nibble", "corrupt_unit=byte"),
         ("reorder=5%", "reorder=5% delay=20ms"),
         ("reorder=5% delay=1ms gap=0", "gap=5"),
+        ("slot=0ms", "slot=10ms"),
+        ("slot=10", "slot=10ms"),
+        ("slot=9ms,5ms", "slot=5ms,20ms"),
+        ("slot=1ms,2ms,3ms", "slot=5ms,20ms"),
+        ("slot=1ms slot_packets=-1", "slot_packets=8"),
+        ("slot_packets=8", "slot=10ms"),
         ("gap=3", "reorder=5%"),
         ("jitter_correlation=5%", "jitter=2ms"),
         ("delay=20", "delay=20ms"),
@@ -193,6 +201,8 @@ def test_every_example_shown_is_right(key: str) -> None:
         "distribution": "jitter=1ms",
         "jitter_correlation": "jitter=1ms",
         "keep_order": "jitter=1ms",
+        "slot_packets": "slot=1ms",
+        "slot_bytes": "slot=1ms",
     }
     for text in OPTIONS[key][0].split(" or "):
         parse_link(f"{text} {needed.get(key, '')}", lambda name: "0011" if key == "loss_trace" else "1\n2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from netlab.network.recording import Recording
 from netlab.packets import pcapng
 from netlab.scenarios import BadScenario, CannotRun, Scenario, load, parse_scenario, ready, run
+from netlab.scenarios.scenario import scenario_of
 
 MINIMAL = 'about = "a"\nsource = "b"\n'
 FLOW = '[[flows]]\nkind = "datagrams"\nrate = "1mbit"\n'
@@ -51,8 +55,9 @@ def test_what_a_file_may_leave_out() -> None:
         (MINIMAL + FLOW + 'lasts = "10"\n', "10"),
         (MINIMAL + FLOW + 'lasts = "0s"\n', 'lasts = "10s"'),
         (MINIMAL + FLOW + 'lasts = "100000000s"\n', "ten million"),
-        (MINIMAL + FLOW + 'spacing = "odd"\n', "$.flows[0].spacing"),
-        (MINIMAL + FLOW + "size = 1200\n", "$.flows[0].size"),
+        (MINIMAL + FLOW + 'spacing = "odd"\n', "flows[0].spacing"),
+        (MINIMAL + FLOW + "size = 1200\n", 'flows[0].size = 1200: expected `str`, got `int`: write size = "1200B"'),
+        (MINIMAL + FLOW + "[[flows]]\nsize = 1200\n", 'write kind = "datagrams"'),
         (MINIMAL + '[[flows]]\nkind = "chat"\npeople = 0\n', "people = 5"),
         (MINIMAL + '[[flows]]\nkind = "chat"\nmessages = 0\n', "messages = 20"),
         (MINIMAL + '[[flows]]\nkind = "chat"\nsize = "3B"\n', 'size = "100B"'),
@@ -64,6 +69,74 @@ def test_a_file_that_cannot_be_is_refused_with_its_key(text: str, shown: str) ->
     with pytest.raises(BadScenario) as refusal:
         parse_scenario(text)
     assert shown in str(refusal.value)
+
+
+WORDS = st.sampled_from(
+    [
+        "about",
+        "source",
+        "link",
+        "there",
+        "flows",
+        "kind",
+        "rate",
+        "size",
+        "lasts",
+        "people",
+        "over",
+        "cc",
+        "nan",
+        "=",
+        "=",
+        "[[flows]]",
+        "\n",
+        "\n",
+        '"chat"',
+        '"datagrams"',
+        '"bulk"',
+        '"1mbit"',
+        '"-1mbit"',
+        '"loss=1%"',
+        '"loss=nan%"',
+        "5",
+        "-5",
+        "1e400",
+        "[]",
+        "{",
+        "}",
+        '""',
+        '"10s"',
+        '"9999999999999999s"',
+        "true",
+        "1979-05-27",
+        ".",
+        "\x00",
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=25).map(" ".join), st.booleans())
+def test_any_text_is_a_scenario_or_refused(text: str, complete: bool) -> None:
+    with contextlib.suppress(BadScenario):
+        assert parse_scenario(MINIMAL + FLOW + text if complete else text).flows
+
+
+@given(data=st.data())
+def test_any_value_of_any_key_is_taken_or_refused_with_the_key_named(data: st.DataObject) -> None:
+    """Each key of each shipped scenario in turn has another value."""
+    whole = msgspec.to_builtins(ready()[data.draw(st.sampled_from(NAMES))])
+    where = data.draw(st.sampled_from([whole, *whole["flows"]]))
+    key = data.draw(st.sampled_from(sorted(where)))
+    quantities = st.sampled_from(["0s", "-1s", "nan", "1e99s", "10mbit", "0mbit", "100%", "1B", "99999999MB", "loss=7"])
+    plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | quantities
+    nested = st.lists(plain, max_size=2) | st.dictionaries(st.text(max_size=3), plain, max_size=2)
+    where[key] = data.draw(plain | nested)
+    refusal = ""
+    try:
+        scenario_of(whole)
+    except BadScenario as refused:
+        refusal = str(refused)
+    assert refusal == "" or (key in refusal and "write " in refusal)
 
 
 def test_scenarios_by_name_and_by_file(tmp_path: Path) -> None:
