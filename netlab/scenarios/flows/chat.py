@@ -39,7 +39,7 @@ class ChatOfPeople(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     people: int = 3
     messages: int = 20
     size: str = "100B"
-    over: Literal["udp", "tcp"] = "udp"
+    over: Literal["udp", "tcp", "rudp"] = "udp"
 
     def __post_init__(self) -> None:
         if not 1 <= self.people <= 200:
