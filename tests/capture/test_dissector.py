@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TypeAlias
 
 import pytest
 
+from netlab.capture.live import capture_command
 from netlab.capture.recorded import recorded
 from netlab.capture.wireshark.dissector import dissector
 from netlab.network import parse_link
@@ -31,6 +34,7 @@ from netlab.packets.split import split
 from netlab.transports import HubShell, connect, serve
 from netlab.units import MS, S
 
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "wireshark.md"
 ANN, BOB = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
 SMALL = ReassemblyLimits().min_fragment
 EVENT = b'{"type":"emit","op":3,"event":"say","to":["lobby"],"args":["hi"]}'
@@ -240,6 +244,34 @@ def test_rudp_its_header_and_the_packets_of_its_streams(tshark: Tshark, tmp_path
     assert not any("Lua" in text for row in told for text in row["_ws.expert.message"])
 
 
+WEBSOCKET = """
+import asyncio
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+
+async def answer(connection):
+    async for message in connection:
+        await connection.send(message)
+
+async def main():
+    async with serve(answer, "127.0.0.1", 9003), connect("ws://127.0.0.1:9003", proxy=None) as connection:
+        await connection.send(bytes.fromhex("{packet}"))
+        await connection.recv()
+
+asyncio.run(main())
+"""
+
+
+def test_a_frame_of_websocket(tshark: Tshark, tmp_path: Path, live: object) -> None:
+    """Masked by the client, compressed by both, and on one of netlab's ports."""
+    packet = encode(Packet(EVENT, 7))
+    source = WEBSOCKET.replace("{packet}", packet.hex())
+    assert capture_command([sys.executable, "-c", source], tmp_path / "x.pcapng").exit_status == 0
+    told = tshark(tmp_path / "x.pcapng", *HEADER_FIELDS, "netlab.text", options=["-Y", "netlab"])
+    ours = {name: values for name, values in expected(packet).items() if name in HEADER_FIELDS}
+    assert told == [ours | {"netlab.text": [EVENT.decode()]}] * 2
+
+
 # ---- putting messages together ---------------------------------------------------------------------------------------
 
 
@@ -390,6 +422,15 @@ def test_filters_find_packets(tshark: Tshark) -> None:
     for text in ('netlab.type == "hello"', "netlab.flags.session == 1", 'netlab.event == "welcome"', "netlab.crc"):
         assert tshark(capture.path, "frame.number", options=["-Y", text]), text
     assert not tshark(capture.path, "frame.number", options=["-Y", "netlab.reserved != 0"])
+
+
+def test_the_filters_in_the_documents_are_filters(tshark: Tshark) -> None:
+    rows = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")]
+    filters = [text for row in rows for text in re.findall("`([^`]+)`", row.split(" | ")[0])]
+    filters += [f"netlab.expert{name}" for name in re.findall(r"`(\.\w+)`", rows[-1])]
+    assert len(filters) > 20
+    either = " || ".join(f"({text})" for text in filters)
+    assert tshark(recorded("chat-udp").path, "frame.number", options=["-Y", either])
 
 
 def test_noise_is_no_trouble(tshark: Tshark, tmp_path: Path) -> None:
