@@ -20,7 +20,7 @@ from netlab.protocols.arq.machine import (
 )
 from netlab.protocols.arq.pdu import Ack, Data, Pdu, decode, encode
 from netlab.protocols.arq.selective_repeat import SelectiveRepeat
-from netlab.protocols.arq.states import TRANSITIONS, Cause, State
+from netlab.protocols.arq.states import TRANSITIONS, Cause, State, diagram
 from netlab.protocols.arq.stop_and_wait import StopAndWait
 
 ARQS: dict[str, type[Arq]] = {arq.name: arq for arq in (StopAndWait, GoBackN, SelectiveRepeat)}
@@ -66,6 +66,7 @@ __all__ = [
     "Transmit",
     "UnknownArq",
     "decode",
+    "diagram",
     "encode",
     "named",
 ]

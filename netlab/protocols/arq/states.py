@@ -45,3 +45,10 @@ TRANSITIONS: dict[tuple[State, Cause], State] = {
     (_S.FULL, _C.TIMEOUT): _S.FULL,
     (_S.FULL, _C.GAVE_UP): _S.FAILED,
 }
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.IDLE.name}"]
+    lines += [f"    {old.name} --> {new.name}: {cause.value}" for (old, cause), new in TRANSITIONS.items()]
+    return "\n".join(lines) + "\n"

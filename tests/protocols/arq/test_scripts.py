@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from netlab.protocols.arq import (
+    TRANSITIONS,
     Ack,
     Arq,
     Arrived,
@@ -20,9 +21,11 @@ from netlab.protocols.arq import (
     Output,
     SelectiveRepeat,
     Send,
+    State,
     StopAndWait,
     TimerFired,
     Transmit,
+    diagram,
 )
 from netlab.units import MS
 
@@ -177,6 +180,14 @@ def test_a_window_that_the_numbers_do_not_tell_apart_is_refused(make: type[Arq],
         make(numbers=numbers, window=window)
 
 
-def test_the_documents_example_is_what_happens() -> None:
-    document = Path(__file__).resolve().parents[3] / "docs" / "arq.md"
-    assert doctest.testfile(str(document), module_relative=False).failed == 0
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "arq.md"
+
+
+def test_the_documents_example_is_what_happens_and_its_diagram_is_that_of_the_table() -> None:
+    assert doctest.testfile(str(DOCUMENT), module_relative=False).failed == 0
+    assert f"```mermaid\n{diagram()}```" in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_every_state_can_be_reached_and_all_but_the_last_be_left() -> None:
+    assert set(TRANSITIONS.values()) == set(State)
+    assert {old for old, _ in TRANSITIONS} == set(State) - {State.FAILED}
