@@ -13,8 +13,8 @@ take the same arrivals, and must agree on how many arrive and on their mean dela
 - ns.py: its own generator, ports and wires.
 
 A round runs each once, so that a noisy machine disturbs all alike; time is the processor's. Ratios are of the same
-round, their medians are printed. Peers that are not installed are skipped: `make bench` installs them. ns-3 is compared
-with TCP, once netlab has its own.
+round, their medians are printed. Peers that are not installed are skipped: `make bench` installs them. With TCP, and
+beside ns-3: see dumbbell.py.
 """
 
 from __future__ import annotations
