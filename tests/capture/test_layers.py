@@ -26,7 +26,7 @@ from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ethe
 from scapy.packet import Padding, Raw
 
 from netlab.capture.files import Capture, read
-from netlab.capture.layers import Layer, dissect, said_in, sums
+from netlab.capture.layers import _TITLES, Layer, dissect, said_in, sums
 from netlab.capture.models import OSI, PLACEMENTS, TCP_IP
 from netlab.capture.recorded import names, recorded
 from netlab.capture.summary import describe, netlab_parts, summarize
@@ -552,3 +552,8 @@ def test_tshark_finds_the_same_fields_at_the_same_bytes(tmp_path: Path) -> None:
                 assert packet.record.data[field.start : field.end].hex() == _hex
                 compared += 1
     assert compared > 50
+
+
+def test_every_protocol_that_a_layer_may_be_called_has_its_place_in_the_models() -> None:
+    for title in _TITLES.values():
+        assert title.removeprefix("quoted ").removesuffix(" (continued)") in PLACEMENTS, title
