@@ -244,6 +244,22 @@ def test_rudp_its_header_and_the_packets_of_its_streams(tshark: Tshark, tmp_path
     assert not any("Lua" in text for row in told for text in row["_ws.expert.message"])
 
 
+def test_rudp_data_that_is_sent_again_may_be_cut_elsewhere(tshark: Tshark, tmp_path: Path) -> None:
+    stream = encode(Packet(EVENT, 1)) + encode(Packet(EVENT, 2))
+    cuts = [(60, 150), (60, 90), (0, 40), (20, 60), (0, 40), (150, len(stream))]  # offsets [start, end) as they come
+
+    def frame(number: int, start: int, end: int) -> bytes:
+        body = segment.encode(segment.Segment(number, 0, 0, segment.ELICITS, start, 0, data=stream[start:end]))
+        return datagram(encode(Packet(body, type=PacketType.SEGMENT, session=b"87654321")), (40_000, 9002))
+
+    acknowledged = datagram(encode(Packet(b"", type=PacketType.ACK, session=b"87654321")), (9002, 40_000))
+    frames = [(0, acknowledged), *((number, frame(number, *cut)) for number, cut in enumerate(cuts, 1))]
+    rows = tshark(write(tmp_path / "x.pcapng", frames), "netlab.message_id", "netlab.text")
+    whole = [row["netlab.message_id"][1:] for row in rows]
+    assert whole == [[], [], [], [], ["0x00000001"], [], ["0x00000002"]]
+    assert [text for row in rows for text in row["netlab.text"]] == [EVENT.decode()] * 2
+
+
 WEBSOCKET = """
 import asyncio
 from websockets.asyncio.client import connect

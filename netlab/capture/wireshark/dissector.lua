@@ -330,10 +330,13 @@ local WRAP, HALF = 2 ^ 32, 2 ^ 31
 -- The packets of a stream that a piece of it makes whole, each as bytes; netlab packets stand there as on a TCP stream.
 local function continue_stream(stream, offset, data, unordered)
     offset = stream.at + (offset - stream.at + HALF) % WRAP - HALF
-    if offset + #data <= stream.at or stream.ended then
-        return {} -- it came before
+    if stream.ended then
+        return {}
     end
-    stream.waiting[offset] = { data = data, unordered = unordered }
+    local there = stream.waiting[offset]
+    if not there or #there.data < #data then -- what is sent again may be cut elsewhere
+        stream.waiting[offset] = { data = data, unordered = unordered }
+    end
     local found = {}
     repeat
         local taken
