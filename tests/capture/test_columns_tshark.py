@@ -140,6 +140,7 @@ def test_recorded_chats(name: str, tmp_path: Path) -> None:
     agree(tmp_path / "chat.pcapng")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["everything", "bufferbloat-codel"])
 def test_the_simulated_world(scenario: str, tmp_path: Path) -> None:
     file = tmp_path / "simulated.pcapng"

@@ -112,6 +112,21 @@ def payload_len(fields: Fields) -> int | None:
     return None
 
 
+def sack(fields: Fields) -> list[list[int]] | None:
+    if protocol(fields) != 6 or not fields["tcp.flags"]:
+        return None
+    edges = zip(fields["tcp.options.sack_le"], fields["tcp.options.sack_re"], strict=True)
+    blocks = [[int(left), int(right)] for left, right in edges]
+    return blocks + [[-1, -1]] * (4 - len(blocks))
+
+
+def header_len(protocol_number: int, name: str) -> Told:
+    def value(fields: Fields) -> int | None:
+        return int(fields[name][0]) if protocol(fields) == protocol_number and fields[name] else None
+
+    return Told((name, *PROTOCOL.fields), value)
+
+
 def window_scaled(fields: Fields) -> int | None:
     """tshark takes a SYN's word alone; we wait for both (RFC 7323 §2.2), so only what both know is compared."""
     if protocol(fields) != 6 or fields["tcp.window_size_scalefactor"] == ["-1"]:
@@ -149,6 +164,15 @@ TOLD = {
     "window_scale": of_transport("tcp.options.wscale.shift"),
     "timestamp": of_transport("tcp.options.timestamp.tsval"),
     "timestamp_echo": of_transport("tcp.options.timestamp.tsecr"),
+    "sack_permitted": Told(
+        ("tcp.options.sack_perm", "tcp.flags", *PROTOCOL.fields),
+        lambda fields: len(fields["tcp.options.sack_perm"]) if protocol(fields) == 6 and fields["tcp.flags"] else -1,
+    ),
+    "sack": Told(("tcp.options.sack_le", "tcp.options.sack_re", "tcp.flags", *PROTOCOL.fields), sack),
+    "transport_header_len": header_len(6, "tcp.hdr_len"),
+    "network_header_len": Told(
+        ("ip.hdr_len",), lambda fields: int(fields["ip.hdr_len"][0]) if fields["ip.hdr_len"] else None
+    ),
     "dscp": first("ip.dsfield.dscp", "ipv6.tclass.dscp"),
     "ecn": first("ip.dsfield.ecn", "ipv6.tclass.ecn"),
     "dont_fragment": first("ip.flags.df"),
