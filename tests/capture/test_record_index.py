@@ -141,6 +141,10 @@ HOSTILE = {
     "captured over length": pcap_file(random.Random(1), 3) + struct.pack("<IIII", 1, 1, 9, 8) + bytes(9),
     "a block of 0 bytes": section("<") + interface("<") + struct.pack("<III", 6, 0, 0),
     "a block of an odd length": section("<") + interface("<") + struct.pack("<II", 6, 33) + bytes(30),
+    "a block of an odd length, said twice": section("<")
+    + interface("<")
+    + struct.pack("<II21xI", 6, 33, 33)
+    + bytes(99),
     "a block of 4 GiB": section("<") + interface("<") + struct.pack("<II", 6, 2**32 - 4) + bytes(100),
     "a packet over its block": section("<") + interface("<") + block(6, struct.pack("<IIIII", 0, 0, 0, 99, 99), "<"),
     "a packet of a gigabyte": section("<")
@@ -164,6 +168,7 @@ def test_hostile_files_cost_little_and_say_where(name: str) -> None:
     finally:
         tracemalloc.stop()
     assert caught.value.offset is not None
+    read_both(HOSTILE[name])
     assert peak < 4 * 2**20
     assert time.perf_counter() - began < 1
 

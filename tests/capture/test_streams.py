@@ -103,6 +103,21 @@ def test_what_is_said_about_a_connection() -> None:
     assert forth.carried_by(0, 5) == [3]
 
 
+def test_a_reset_with_any_number_moves_no_offset() -> None:
+    for number in (0, HALF + 3, HALF - 3, 2**32 - 1):
+        frames = [segment(10, flags=SYN), segment(11, b"one"), segment(number, b"why", RST), segment(14, b"two")]
+        found = capture(frames)
+        assert [stream.data for stream in found.streams()] == [b"onetwo"]
+        assert found.columns.stream_offset.tolist()[3] == 3
+
+
+def test_a_header_is_no_longer_than_its_packet() -> None:
+    frame = bytearray(segment(10, b"abc"))
+    frame[14 + 20 + 12] = 15 << 4
+    columns = capture([bytes(frame)]).columns
+    assert (columns.transport_header_len[0], columns.payload_len[0], columns.mss[0]) == (23, 0, -1)
+
+
 def test_a_second_connection_on_the_same_ports_is_another_stream() -> None:
     frames = [segment(10, flags=SYN), segment(10, flags=SYN), segment(11, b"one"), segment(14, flags=FIN)]
     frames += [segment(0, flags=RST | ACK, back=True)]

@@ -207,7 +207,7 @@ class _Seen:
         for there, until in zip(self._starts[first:last], self._ends[first:last], strict=True):
             if at < there:
                 new.append((at, there))
-            at = max(at, until)
+            at = until
         if at < end:
             new.append((at, end))
         if first < last:
