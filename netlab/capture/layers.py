@@ -281,7 +281,9 @@ def _with_continued(chain: list[Any], length: int) -> list[Any]:
     """
     from netlab.capture.scapy_layers import NetlabContinued, NetlabPacket
 
-    above = next(number for number, part in enumerate(chain) if type(part).__name__ == "TCP") + 1
+    above = 1 + next((number for number, part in enumerate(chain) if type(part).__name__ == "TCP"), len(chain))
+    if above >= len(chain):  # cut short by who captured: nothing of it is here
+        return chain
     padding = [part for part in chain[above:] if type(part).__name__ == "Padding"]
     payload = bytes(chain[above])[: len(bytes(chain[above])) - sum(len(part.load) for part in padding)]
     behind = payload[length:]

@@ -6,6 +6,7 @@ import itertools
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -107,3 +108,16 @@ def test_in_a_recorded_chat_every_byte_of_every_stream_belongs_to_a_netlab_packe
             assert [layer.protocol for layer in packet.layers[3:4]] != ["data"], packet
         continued += packet._parts
     assert [part.before for part in continued].count(32_748 + 20) == 3
+
+
+@pytest.mark.parametrize("snaplen", [60, 66, 67, 80, 86, 100, 2000])
+def test_captures_of_which_only_beginnings_were_kept(tmp_path: Path, snaplen: int) -> None:
+    blocks = [pcapng.section_header(), pcapng.interface("lo")]
+    for packet in recorded("chat-tcp"):
+        data, size = packet.record.data, packet.record.original_len
+        blocks.append(pcapng.enhanced_packet(0, packet.record.time_ns or 0, data[:snaplen], size))
+    (tmp_path / "x.pcapng").write_bytes(b"".join(blocks))
+    for packet in read(tmp_path / "x.pcapng"):
+        owned = sum(layer.header_len or min(layer.end, snaplen) - layer.start for layer in packet.layers)
+        assert owned == len(packet.record.data), packet
+        assert len(str(packet.summary)) > 0
