@@ -28,6 +28,7 @@ bench: .venv/.bench  ## the benchmarks, each printing ratios against its peers
 	$(BIN)/python benchmarks/storm.py
 	$(BIN)/python benchmarks/simulator.py
 	$(BIN)/python benchmarks/dumbbell.py
+	$(BIN)/python benchmarks/padhye.py --kernel
 	$(BIN)/python benchmarks/testbed.py
 	$(BIN)/python benchmarks/capture.py
 

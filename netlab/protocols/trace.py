@@ -22,8 +22,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         at: when, ns.
         who: the sender: a host, or a flow such as `client1`.
-        cause: the event: `open`, `sent`, `retransmit`, `ack`, `dup_ack`, `sack`, `loss`, `recovered`, `rto`, `probe`,
-            `window`, `sample`, `state`, `close`, `failed`; or `poll` where somebody asked a kernel.
+        cause: the event: `open`, `sent`, `retransmit`, `ack`, `dup_ack`, `sack`, `loss`, `recovered`, `undo`, `rto`,
+            `probe`, `window`, `sample`, `state`, `close`, `failed`; or `poll` where somebody asked a kernel.
         state: of the connection or of the ARQ, such as `ESTABLISHED`.
         phase: of congestion control, such as `slow start`, `congestion avoidance`, `recovery`, `probe_bw`.
         cwnd, ssthresh: bytes; an `ssthresh` of None is still infinite.

@@ -129,9 +129,10 @@ class Agreed:
         """Our timestamp clock, 32 bits."""
         return (now // TICK + self._offset) & MASK
 
-    def elapsed(self, ts_ecr: int, now: Ns) -> Ns:
-        """How long ago our clock showed what the peer echoes, ns; at least one tick."""
-        return max(1, (now // TICK + self._offset - ts_ecr) & MASK) * TICK
+    def echoed(self, ts_ecr: int, now: Ns) -> Ns:
+        """When our clock began to show what the peer echoes, ns."""
+        ticks = now // TICK
+        return (ticks - ((ticks + self._offset - ts_ecr) & MASK)) * TICK
 
     def options(self, now: Ns, blocks: tuple[tuple[int, int], ...]) -> tuple[TcpOption, ...]:
         """Options of a segment that is no SYN; `blocks` of SACK are 32-bit edges."""

@@ -10,6 +10,7 @@ Taught in notebook 08.
 from __future__ import annotations
 
 from netlab.protocols.congestion.control import Ack
+from netlab.protocols.tcp.options import TICK
 from netlab.protocols.tcp.scoreboard import DUP_THRESH
 from netlab.protocols.tcp.sender import Sender
 from netlab.units import Ns, format_duration
@@ -22,7 +23,7 @@ def on_ack(
     now: Ns,
     *,
     duplicate: bool = False,
-    elapsed: Ns | None = None,
+    echoed: Ns | None = None,
     ecn_echo: bool = False,
 ) -> None:
     """An acceptable acknowledgement, SND.UNA =< SEG.ACK =< SND.NXT.
@@ -30,7 +31,7 @@ def on_ack(
     Args:
         blocks: of its SACK option, unbounded; empty where SACK was not agreed.
         duplicate: without SACK: it is one as RFC 5681 §2 defines it.
-        elapsed: how long ago we sent the timestamp that it echoes, ns.
+        echoed: when the timestamp that it echoes was sent, ns, in whole ticks.
         ecn_echo: ECE is set, and was agreed.
     """
     board, control, rate = sender.board, sender.control, sender.rate
@@ -40,6 +41,10 @@ def on_ack(
     sampled: Ns | None = None  # when the latest segment was sent that may be measured
     ambiguous = False
     delivered = 0
+    if acked and sender.in_doubt:
+        sender.in_doubt = False
+        if echoed is not None and sender.retransmitted_at is not None:
+            _undo_if_spurious(sender, echoed, now)
     if acked:
         sender.snd_una = ack
         for sent in board.acknowledge(ack):
@@ -67,8 +72,8 @@ def on_ack(
     rtt = None
     if sampled is not None and not ambiguous:
         rtt = now - sampled
-    elif acked and elapsed is not None:
-        rtt = elapsed
+    elif acked and echoed is not None:
+        rtt = max(TICK, now // TICK * TICK - echoed)
     if rtt is not None and rtt > 0:
         sender.trips.update(rtt)
     else:
@@ -153,6 +158,7 @@ def _enter(sender: Sender, now: Ns) -> int:
     # (4.2): "ssthresh = cwnd = (FlightSize / 2)", where RFC 5681 leaves out what limited transmit sent
     sender.control.on_loss(sender.outstanding - sender.limited, now)
     sender.dup_acks = sender.limited = 0
+    sender.doubt()
     board.rescue = first.end
     if sender.tracing:
         sender.note("loss", now, f"byte {first.seq - sender.iss - 1} is taken for lost: recovery begins")
@@ -175,6 +181,19 @@ def _congestion_marked(sender: Sender, now: Ns) -> None:
         sender.cwr_due = True
         if sender.tracing:
             sender.note("loss", now, "congestion marked by a router (ECN-Echo)")
+
+
+def _undo_if_spurious(sender: Sender, echoed: Ns, now: Ns) -> None:
+    """Eifel detection, RFC 3522 §3.2: where the first acknowledgement of new data after a retransmission echoes a
+    timestamp from before it, it was the original that arrived: late, and not lost. The response is RFC 4015's."""
+    assert sender.retransmitted_at is not None
+    if echoed // TICK < sender.retransmitted_at // TICK:
+        sender.recovery_point = sender.timeout_point = None
+        sender.dup_acks = sender.limited = 0
+        sender.board.none_lost()
+        sender.control.on_undo(now)
+        if sender.tracing:
+            sender.note("undo", now, "the original had arrived: nothing was lost (RFC 3522)")
 
 
 def _see_what_is_over(sender: Sender, now: Ns) -> None:
@@ -213,6 +232,7 @@ def on_timeout(sender: Sender, now: Ns) -> None:
     sender.cwr_point = None
     sender.timeout_point = sender.snd_nxt
     sender.dup_acks = sender.limited = 0
+    sender.doubt()
     sender.rate.on_lost(sender.board.mark_all_lost())
     sender.rtx_at = now + sender.trips.rto  # (5.6)
     if sender.tracing:

@@ -11,6 +11,7 @@ from netlab.packets.tcp import Sack, TcpFlags, TcpSegment, Timestamps
 from netlab.protocols.tcp import recovery
 from netlab.protocols.tcp.acceptability import is_acceptable
 from netlab.protocols.tcp.events import Closed, Deliver, Established, Failed, PeerClosed, Transmit, UrgentData
+from netlab.protocols.tcp.options import TICK
 from netlab.protocols.tcp.sequence import MASK, unwrap
 from netlab.protocols.tcp.states import MAY_RECEIVE, Cause, State
 from netlab.protocols.tcp.tcb import Tcb, reset_for
@@ -38,8 +39,9 @@ def segment_arrives(tcb: Tcb, segment: TcpSegment, now: Ns, *, congestion_experi
 def finish(tcb: Tcb, now: Ns) -> None:
     """The event is processed: send what may go, and an acknowledgement if nothing that went had it on board. "This
     acknowledgment should be piggybacked on a segment being transmitted if possible" (MUST-58, MUST-59)."""
-    if tcb.sender.has_more or tcb.sender.board.segments:
-        tcb.sender.fill(now)
+    sender = tcb.sender
+    if sender.queue.size or sender.board.segments or sender.fin_wanted:
+        sender.fill(now)
     if tcb.receiver.ack_now:
         tcb.emit_ack(now)
 
@@ -122,7 +124,7 @@ def _establish(tcb: Tcb, segment: TcpSegment, ack: int, seq: int, window: int, n
     if tcb.syns_sent == 1 and now > tcb.syn_sent_at:
         sender.trips.update(now - tcb.syn_sent_at)
     elif stamps is not None:
-        sender.trips.update(tcb.agreed.elapsed(stamps.ts_ecr, now))
+        sender.trips.update(max(TICK, now - tcb.agreed.echoed(stamps.ts_ecr, now)))
     sender.open(tcb.agreed.snd_mss, syn_lost=tcb.syns_sent > 1, now=now)
     sender.snd_wnd = sender.max_wnd = window
     sender.snd_wl1, sender.snd_wl2 = seq, ack
@@ -141,7 +143,7 @@ def _other_states(tcb: Tcb, segment: TcpSegment, now: Ns, *, congestion_experien
     receiver, agreed, flags = tcb.receiver, tcb.agreed, int(segment.flags)
     payload = segment.payload
     seq = unwrap(segment.sequence_number, receiver.rcv_nxt)
-    if tcb.state is State.SYN_RECEIVED and flags & _SYN and seq == receiver.irs:
+    if flags & _SYN and tcb.state is State.SYN_RECEIVED and seq == receiver.irs:
         # "trimming off any portions that lie outside the window (including SYN and FIN)": what is left of the peer's
         # SYN is its ACK, where both opened at once; or nothing, where it did not get our answer
         if not flags & _ACK:
@@ -149,7 +151,7 @@ def _other_states(tcb: Tcb, segment: TcpSegment, now: Ns, *, congestion_experien
             return
         flags &= ~_SYN
         seq += 1
-    elapsed = None
+    echoed = None
     blocks: tuple[tuple[int, int], ...] = ()
     stamps: Timestamps | None = None
     for option in segment.options:
@@ -168,14 +170,14 @@ def _other_states(tcb: Tcb, segment: TcpSegment, now: Ns, *, congestion_experien
             tcb.drop("paws")
             return
         else:
-            elapsed = agreed.elapsed(stamps.ts_ecr, now)
+            echoed = agreed.echoed(stamps.ts_ecr, now)
 
     # First, check sequence number
     # of a reset the number alone counts: "MUST process the RST and URG fields of all incoming segments, even when the
     # receive window is zero" (MUST-66)
     length = 0 if flags & _RST else len(payload) + bool(flags & _SYN) + bool(flags & _FIN)
     rcv_nxt, rcv_wnd = receiver.rcv_nxt, receiver.rcv_wnd
-    if not is_acceptable(seq, length, rcv_nxt, rcv_wnd):
+    if not (seq == rcv_nxt and rcv_wnd > 0) and not is_acceptable(seq, length, rcv_nxt, rcv_wnd):
         if flags & _RST:
             tcb.drop("reset_outside_window")
             return
@@ -213,7 +215,7 @@ def _other_states(tcb: Tcb, segment: TcpSegment, now: Ns, *, congestion_experien
     if not flags & _ACK:
         tcb.drop("no_acknowledgment")  # "if the ACK bit is off, drop the segment and return"
         return
-    if not _ack_field(tcb, segment, seq, payload, flags, blocks, elapsed, now):
+    if not _ack_field(tcb, segment, seq, payload, flags, blocks, echoed, now):
         return
 
     if agreed.ecn:
@@ -264,7 +266,7 @@ def _ack_field(
     payload: bytes,
     flags: int,
     blocks: tuple[tuple[int, int], ...],
-    elapsed: Ns | None,
+    echoed: Ns | None,
     now: Ns,
 ) -> bool:
     """Fifth, "if the ACK bit is on". Whether to go on with the segment's text."""
@@ -317,7 +319,7 @@ def _ack_field(
             news,
             now,
             duplicate=duplicate,
-            elapsed=elapsed,
+            echoed=echoed,
             ecn_echo=agreed.ecn and bool(flags & _ECE),
         )
     if was_shut:

@@ -47,6 +47,8 @@ class Sender:
         recovery_point: RFC 6675 §5, and `recover` of RFC 6582; None outside of recovery.
         timeout_point: what had been sent when the timer expired: until all of it is acknowledged no loss is news. None
             where that is done.
+        in_doubt: something was just taken for lost, and no acknowledgement of new data has come since.
+        retransmitted_at: when the first of that was sent again, ns.
         retransmissions: segments sent again.
     """
 
@@ -86,6 +88,7 @@ class Sender:
         self.cwr_point: int | None = None
         self.cwr_due = False
         self.cwnd_limited = False
+        self.in_doubt = False
         self.retransmitted_at: Ns | None = None
         self.retransmissions = 0
 
@@ -116,6 +119,11 @@ class Sender:
     def selective(self) -> bool:
         """Whether the peer tells what it has beyond a gap."""
         return self._tcb.agreed.sack
+
+    def doubt(self) -> None:
+        """Something is taken for lost: the next acknowledgement may tell that it was not."""
+        self.in_doubt = True
+        self.retransmitted_at = None
 
     # ---- for traces ----
 

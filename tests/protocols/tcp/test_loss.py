@@ -334,3 +334,39 @@ def test_the_window_is_reduced_once_for_all_losses_of_a_window() -> None:
     steps += [(200, sacked((1, 4)), segments(0, 0)), (210, sacked((6, 10), (1, 4)), segments(4, 5))]
     script.run([*steps, (300, f"< . 1 ack {after(10)}", [])])
     assert losses == [10 * MSS]
+
+
+STAMPED = msgspec.structs.replace(PLAIN, timestamps=True)
+
+
+@pytest.mark.parametrize(("echoed", "window"), [(100, 10), (200, 5)])
+def test_a_late_original_undoes_what_the_fast_retransmit_did(echoed: int, window: int) -> None:
+    """Eifel, RFC 3522 §3.2 and RFC 4015: the timestamp tells the original from the retransmission."""
+    sent = [f". {1 + 988 * n}+988" for n in range(9)]
+    script = Script(STAMPED)
+    script.run(
+        [
+            (0, "open", ["S 0"]),
+            (100, "< SA 0 ack 1 mss 1000 ts 7 0", ["established", ". 1"]),
+            (100, "send 9880", [*sent, f"P {1 + 988 * 9}+988 ts 100 7"]),
+            *[(200, "< . 1 ack 1 ts 8 100", [". 1+988 ts 200 8"] if n == 2 else []) for n in range(3)],
+        ]
+    )
+    assert script.connection.control.cwnd == 5 * 988 // 1
+    script.run([(300, f"< . 1 ack 9881 ts 9 {echoed}", [])])
+    assert script.connection.control.cwnd == window * 988
+
+
+def test_a_late_acknowledgment_undoes_what_the_timeout_did() -> None:
+    script = Script(STAMPED)
+    script.run(
+        [
+            (0, "open", ["S 0"]),
+            (100, "< SA 0 ack 1 mss 1000 ts 7 0", ["established", ". 1"]),
+            (100, "send 1976", [". 1+988", "P 989+988"]),
+            (1100, "timer", [". 1+988"]),
+            (1150, "< . 1 ack 989 ts 8 100", []),  # and the second is not sent again
+            (1160, "< . 1 ack 1977 ts 8 100", []),
+        ]
+    )
+    assert script.connection.control.cwnd >= 10 * 988
