@@ -7,8 +7,8 @@ simulation, in a proxy and between two hosts.
                         |                      |
                         +------- Dropped ------+
 
-Packets are whatever the caller has; the link looks at nothing but their size. What comes in is accounted for exactly:
-arrived + duplicated = delivered + dropped (each with its reason) + held.
+Events and outputs stand in `link_events`. Packets are whatever the caller has; the link looks at nothing but their
+size. What comes in is accounted for exactly: arrived + duplicated = delivered + dropped (each with its reason) + held.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from collections import Counter, deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeAlias, TypeVar
-
-import msgspec
 
 from netlab.network.delays import VARIATES as DELAY_VARIATES
 from netlab.network.delays import Delays
@@ -32,12 +30,36 @@ from netlab.network.impairments import (
     loss_machine,
 )
 from netlab.network.link_config import ConstantRate, DropTail, Fate, LinkConfig, Red, TraceRate
+from netlab.network.link_events import (
+    REASONS,
+    Account,
+    Arrived,
+    Configure,
+    Delivered,
+    Dropped,
+    Event,
+    Output,
+    TimerFired,
+)
 from netlab.network.queues import VARIATES as QUEUE_VARIATES
 from netlab.network.queues import Item, QueueMachine, queue_machine
 from netlab.network.rates import RateMachine, rate_machine
 from netlab.network.slots import VARIATES as SLOT_VARIATES
 from netlab.network.slots import Slots
 from netlab.units import Ns
+
+__all__ = [
+    "REASONS",
+    "Account",
+    "Arrived",
+    "Configure",
+    "Delivered",
+    "Dropped",
+    "Event",
+    "Link",
+    "Output",
+    "TimerFired",
+]
 
 P = TypeVar("P")
 
@@ -46,75 +68,6 @@ _Way: TypeAlias = tuple[Ns, Corruption | None, float]
 
 FORCED_DAMAGE = 1
 """The mask of a corruption that a `Fate` forces: the last bit of the packet's last byte."""
-
-
-class Arrived(msgspec.Struct, Generic[P], frozen=True, gc=False):
-    """A packet comes to the link; `size` in bytes, at least 1."""
-
-    packet: P
-    size: int
-
-
-class Configure(msgspec.Struct, frozen=True):
-    """From now on the link is like this. Who is on the way or waits keeps its delay; who waits gets the new rate."""
-
-    config: LinkConfig
-
-
-class TimerFired(msgspec.Struct, frozen=True):
-    """The deadline may have passed; early, late or spurious is harmless."""
-
-
-class Delivered(msgspec.Struct, Generic[P], frozen=True, gc=False):
-    """A packet came through, at `at` (the past, where the timer was late).
-
-    Attributes:
-        corruption: damage that the caller applies to the packet's bytes, or None.
-    """
-
-    packet: P
-    at: Ns
-    corruption: Corruption | None = None
-
-
-class Dropped(msgspec.Struct, Generic[P], frozen=True, gc=False):
-    """A packet is lost; `reason` is one of `REASONS`."""
-
-    packet: P
-    at: Ns
-    reason: str
-
-
-Event: TypeAlias = Arrived[P] | Configure | TimerFired
-Output: TypeAlias = Delivered[P] | Dropped[P]
-
-REASONS = {
-    "loss": "lost on the way",
-    "fate": "lost because it was asked for",
-    "too_big": "larger than the link's MTU",
-    "queue_full": "the queue was full",
-    "red": "dropped early, by RED",
-    "codel": "waited too long, dropped by CoDel",
-}
-
-
-class Account(msgspec.Struct, frozen=True):
-    """What became of the packets so far. `arrived + duplicated == delivered + sum(dropped.values()) + held`.
-
-    Attributes:
-        corrupted, reordered: of those that were not lost on the way.
-        bytes_arrived, bytes_delivered: sizes as the caller gave them.
-    """
-
-    arrived: int
-    delivered: int
-    dropped: dict[str, int]
-    held: int
-    duplicated: int
-    corrupted: int
-    reordered: int
-    bytes_arrived: int
-    bytes_delivered: int
 
 
 class Link(Generic[P]):
