@@ -29,7 +29,7 @@ _TINTS = {
     "Link": ("#9ad1f2", "#56b4e9", "cyan", "bright_cyan"),
     "Internet": ("#7fcfb6", "#2fb38c", "green", "bright_green"),
     "Transport": ("#f5cc70", "#e69f00", "yellow", "bright_yellow"),
-    "netlab packet": ("#e6bcd3", "#cc79a7", "magenta", "bright_magenta"),
+    "netlab packet": ("#e6bcd3", "#cc79a7", "bright_magenta", "bright_red"),
     "chat event": ("#f8f2a0", "#e5d92f", "white", "bright_white"),
     "data": ("#d0d0d0", "#b8b8b8", "white", "bright_white"),
 }
