@@ -29,6 +29,7 @@ bench: .venv/.bench  ## the benchmarks, each printing ratios against its peers
 	$(BIN)/python benchmarks/simulator.py
 	$(BIN)/python benchmarks/dumbbell.py
 	$(BIN)/python benchmarks/padhye.py --kernel
+	$(BIN)/python benchmarks/reliable.py
 	$(BIN)/python benchmarks/testbed.py
 	$(BIN)/python benchmarks/capture.py
 

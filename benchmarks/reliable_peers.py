@@ -66,7 +66,7 @@ class Count:
 # rudp
 
 
-async def serve_rudp(host: str, port: int, count: Count, control: str) -> None:
+async def serve_rudp(host: str, port: int, count: Count) -> None:
     from netlab.protocols.streams_in import Deliver
     from netlab.transports.reliable_flow import BULK, ReliableFlow, listen
 
@@ -333,16 +333,17 @@ async def send_quic(host: str, port: int, data: bytes, control: str) -> dict[str
         return {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
 
 
-def run(main: Coroutine[Any, Any, Any]) -> Any:
-    """On uvloop where it is installed, as `netlab serve` does it: rudp and QUIC alike."""
-    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+def run(main: Coroutine[Any, Any, Any], control: str = "") -> Any:
+    """On uvloop where it is installed, as `netlab serve` does it: rudp and QUIC alike. Its clock counts milliseconds,
+    which is too coarse for the rates that BBR measures: that runs on asyncio's own loop."""
+    with asyncio.Runner(loop_factory=None if control == "bbr" else fast_loop()) as runner:
         return runner.run(main)
 
 
-def serve(name: str, host: str, port: int, count: Count, control: str) -> None:
+def serve(name: str, host: str, port: int, count: Count) -> None:
     match name:
         case "rudp":
-            run(serve_rudp(host, port, count, control))
+            run(serve_rudp(host, port, count))
         case "tcp":
             serve_tcp(host, port, count)
         case "enet":
@@ -356,7 +357,7 @@ def serve(name: str, host: str, port: int, count: Count, control: str) -> None:
 def send(name: str, host: str, port: int, data: bytes, seconds: float, control: str) -> dict[str, Any]:
     match name:
         case "rudp":
-            found = run(send_rudp(host, port, data, seconds, control))
+            found = run(send_rudp(host, port, data, seconds, control), control)
         case "tcp":
             found = send_tcp(host, port, data, seconds, control)
         case "enet":
@@ -411,7 +412,7 @@ def main() -> None:
         return
     begin, _, end = options.between.partition(",")
     count = Count((float(begin), float(end)))
-    serve(options.name, options.host, options.port, count, options.control)
+    serve(options.name, options.host, options.port, count)
     count.tell()
 
 

@@ -60,8 +60,9 @@ class Pacer:
         return self._left
 
 
-SLACK: Ns = 1 * MS
-"""What a rate may be ahead of itself, ns: timers are no finer than that on most systems."""
+SLACK: Ns = 5 * MS
+"""Time that is made up for at most, ns: timers are late by some milliseconds, and a rate that forgot what it missed
+meanwhile would be a lower one."""
 
 
 class Pace:
