@@ -68,33 +68,33 @@ class TcpFlags(enum.IntFlag):
 # ---- options ---------------------------------------------------------------------------------------------------------
 
 
-class NoOperation(msgspec.Struct, frozen=True):
+class NoOperation(msgspec.Struct, frozen=True, gc=False):
     """Kind 1, one byte: fills up to where the next option shall begin."""
 
 
-class MaximumSegmentSize(msgspec.Struct, frozen=True):
+class MaximumSegmentSize(msgspec.Struct, frozen=True, gc=False):
     """Kind 2, on SYN only: payload that its sender can receive in one segment, bytes."""
 
     mss: int
 
 
-class WindowScale(msgspec.Struct, frozen=True):
+class WindowScale(msgspec.Struct, frozen=True, gc=False):
     """Kind 3, on SYN only: by how many bits its sender's windows are shifted. Over 14 counts as 14 (RFC 7323 §2.3)."""
 
     shift_cnt: int
 
 
-class SackPermitted(msgspec.Struct, frozen=True):
+class SackPermitted(msgspec.Struct, frozen=True, gc=False):
     """Kind 4, on SYN only: its sender understands SACK blocks."""
 
 
-class Sack(msgspec.Struct, frozen=True):
+class Sack(msgspec.Struct, frozen=True, gc=False):
     """Kind 5: blocks received beyond the acknowledgment number, each (left edge, right edge), right not included."""
 
     blocks: tuple[tuple[int, int], ...]
 
 
-class Timestamps(msgspec.Struct, frozen=True):
+class Timestamps(msgspec.Struct, frozen=True, gc=False):
     """Kind 8: its sender's clock, and the latest `ts_val` of the peer's echoed; 32 bits each."""
 
     ts_val: int
@@ -117,7 +117,7 @@ _END_OF_OPTION_LIST = 0
 _KNOWN_KINDS = frozenset(range(6)) | {8}
 
 
-class TcpSegment(msgspec.Struct, frozen=True):
+class TcpSegment(msgspec.Struct, frozen=True, gc=False):
     """One segment; `decode(encode(s, source, destination), source, destination) == s`. The checksum is computed.
 
     Attributes:

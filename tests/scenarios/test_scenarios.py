@@ -160,7 +160,7 @@ def test_what_is_counted_adds_up(name: str) -> None:
     for flow in ran.flows:
         assert flow.sent == flow.delivered + flow.lost > 0
         assert flow.lost >= 0
-        assert (flow.p50_ms is None) == (flow.delivered == 0)
+        assert (flow.p50_ms is None) == (flow.delivered == 0 or flow.what.startswith("bulk"))  # a stream has no delays
     for account in ran.links.values():
         assert account.held == 0
         assert account.arrived + account.duplicated == account.delivered + sum(account.dropped.values())
