@@ -2,9 +2,9 @@
 
     sweep = Sweep.of(load("satellite"), [read_axis("link.loss=0%..10%/11")], seed=7, runs=20)
 
-Any number of a scenario can be swept: an option of its link (`link.loss`, `there.rate`), one of several numbers of an
-option (`link.gilbert.1`), a number of a flow (`flows.0.rate`), and the `seed`. Run k of every point has the seed
-`seed + k`, so that the points differ by what is swept and not by their dice.
+Anything of a scenario can be swept: an option of its link (`link.loss`, `there.rate`), one of several numbers of an
+option (`link.gilbert.1`), a key of a flow (`flows.0.rate`, `flows.0.cc`), and the `seed`. Run k of every point has the
+seed `seed + k`, so that the points differ by what is swept and not by their dice.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def changed(scenario: Scenario, settings: dict[str, str]) -> Scenario:
     """The scenario with these values.
 
     Raises:
-        BadSweep: a key is none of it or no number, or the value cannot be.
+        BadSweep: a key is none of it, or the value cannot be.
     """
     data: dict[str, Any] = msgspec.to_builtins(scenario)
     for key, value in settings.items():
@@ -177,7 +177,9 @@ def changed(scenario: Scenario, settings: dict[str, str]) -> Scenario:
         elif first == "flows" and len(rest) == 2:
             _change_flow(data, key, rest[0], rest[1], value)
         else:
-            raise BadSweep(f"{key!r} is no number of a scenario: write link.loss, there.rate, flows.0.rate or seed")
+            raise BadSweep(
+                f"{key!r} is nothing of a scenario that could be swept: write link.loss, there.rate, flows.0.rate or seed"
+            )
     try:
         return msgspec.convert(data, Scenario)
     except (BadScenario, msgspec.ValidationError) as error:
@@ -215,8 +217,8 @@ def _change_flow(data: dict[str, Any], key: str, number: str, field: str, value:
         if not (value.isascii() and value.isdecimal() and len(value) < 16):
             raise BadSweep(f"{key}={value} is no whole number: write such as {key}={was}")
         flow[field] = int(value)
-    elif isinstance(was, str) and _NUMBER.fullmatch(was):
+    elif isinstance(was, str) and field != "kind":
         flow[field] = value
     else:
-        known = [name for name, its in flow.items() if _NUMBER.fullmatch(str(its))]
-        raise BadSweep(f"{key!r} is no number of a {flow['kind']} flow: they are {', '.join(known)}")
+        known = ", ".join(name for name in flow if name != "kind")
+        raise BadSweep(f"{key!r} is nothing of a {flow['kind']} flow that could be swept: write one of {known}")

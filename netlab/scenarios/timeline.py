@@ -105,7 +105,8 @@ def _identity(packet: Packet) -> Hashable:
     body = packet.body
     ends = packet.source, packet.destination, body.source_port, body.destination_port
     if not isinstance(body, UdpDatagram):
-        return *ends, body.sequence_number, int(body.flags), len(body.payload)
+        acknowledged = None if body.payload else body.acknowledgment_number  # all that tells two bare ACKs apart
+        return *ends, body.sequence_number, int(body.flags), len(body.payload), acknowledged
     parts = netlab_parts(body.payload)
     if parts:
         return *ends, *((part.type, part.event or part.message_id, part.index) for part in parts)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from netlab.network.link_config import Fate
 from netlab.packets import pcapng
-from netlab.scenarios import parse_scenario
+from netlab.scenarios import load, parse_scenario, ready
 from netlab.scenarios.what_if import BadFate, Forced, read_fates, what_if
 from netlab.units import MS
 
@@ -133,6 +133,16 @@ def test_what_a_lost_hello_costs_and_brings() -> None:
             steps = [step for row in found.rows if (step := getattr(row, side)) and step.direction == direction]
             assert sorted(step.number for step in steps) == list(range(1, account.arrived + 1))
             assert sum(step.is_delivered for step in steps) + sum(s.copies for s in steps) == account.delivered
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in ("mix", "tiny-mtu") else pytest.mark.slow) for n in sorted(ready())]
+)
+def test_a_change_that_changes_nothing_shows_no_difference(name: str) -> None:
+    """The second run goes another way through the link's code, and still comes to the same, packet by packet."""
+    found = what_if(load(name), seed=5, forced=[read_fates("deliver", "there:1")])
+    assert found.parts_at is None
+    assert found.first.flows == found.second.flows
 
 
 def test_a_packet_has_one_fate_and_has_to_come() -> None:
