@@ -178,7 +178,7 @@ def changed(scenario: Scenario, settings: dict[str, str]) -> Scenario:
             _change_flow(data, key, rest[0], rest[1], value)
         else:
             raise BadSweep(
-                f"{key!r} is nothing of a scenario that could be swept: write link.loss, there.rate, flows.0.rate or seed"
+                f"{key!r} is nothing of a scenario to be swept: write link.loss, there.rate, flows.0.rate or seed"
             )
     try:
         return msgspec.convert(data, Scenario)
