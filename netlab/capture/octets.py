@@ -66,12 +66,9 @@ class Octets:
     def words(self, at: Ints, count: int) -> list[NDArray[np.int64]]:
         """`count` 32-bit numbers, one behind the other, at each offset: the first of them all, the second of all, ...
 
-        Each place in the file is visited once.
+        Each place in the file is visited once. Beyond the file's end there are zeros.
         """
-        size = 4 * count
-        room = max(0, self.size - size + 1)
-        view = np.ndarray((room,), np.dtype((np.void, size)), self._flat if room else None, strides=(1,))
-        numbers = view[at].view(self._word).reshape(len(at), count)
+        numbers = self.rows(at, 4 * count).view(self._word)
         return [numbers[:, place].astype(np.int64) for place in range(count)]
 
     def u32_windows(self, starts: Ints, window: int, *, every: int = 1) -> NDArray[Any]:

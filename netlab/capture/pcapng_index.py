@@ -15,7 +15,6 @@ from netlab.capture.octets import Octets
 from netlab.errors import CaptureError
 from netlab.packets import pcapng
 from netlab.packets.capture_record import MAX_CAPTURED, CaptureBytes, Located
-from netlab.packets.pcapng import Clock
 from netlab.units import S
 
 _WINDOW = 4096
@@ -23,6 +22,12 @@ _WINDOW = 4096
 
 _MOST_TURNS = 32
 """Changes of byte order within a file, after which a loop reads the rest: each costs as much as many packets."""
+
+_LATEST = 2**63 - 1
+"""ns since 1970 that a column holds."""
+
+_HEAD = 7
+"""32-bit words that begin a block and hold all that is read of it: type, length, and what stands before a packet."""
 
 _SMALLEST = {pcapng.ENHANCED_PACKET: 32, pcapng.OLD_PACKET: 32, pcapng.SIMPLE_PACKET: 16}  # bytes of the whole block
 
@@ -77,10 +82,11 @@ class PcapngIndex:
         begin, size = blocks.at, len(self._data)
         guesses = _guesses(octets, chain.stretches(begin, size, self._stretch), min(_WINDOW, self._stretch))
         at, end = chain.follow(begin, size, guesses, lambda places: _step(octets, places), self._plain)
-        whole = chain.until(_are_blocks(octets, at))
+        words = octets.words(at, _HEAD)
+        whole = chain.until(_are_blocks(octets, at, words))
         if whole < len(at):
-            at, end = at[:whole], int(at[whole])
-        kinds = octets.u32(at)
+            at, end, words = at[:whole], int(at[whole]), [word[:whole] for word in words]
+        kinds = words[0]
 
         # what holds for the packets behind each section header and each description of an interface
         holds_from, sections, described = [begin], [blocks.section], [len(blocks.interfaces)]
@@ -97,10 +103,10 @@ class PcapngIndex:
         blocks.at = end
 
         chosen = np.isin(kinds, tuple(_SMALLEST)) & (at < end)
-        at, kinds = at[chosen], kinds[chosen]
+        at, words = at[chosen], [word[chosen] for word in words]
         which = np.searchsorted(holds_from, at, side="right") - 1
         section, interfaces = np.array(sections)[which], np.array(described)[which]
-        records, sound = self._packets(octets, at, kinds, section, interfaces)
+        records, sound = self._packets(octets, at, words, section, interfaces)
         if sound == len(at):
             return records
         # what is wrong with the first that is not sound is for the loop to say
@@ -117,24 +123,21 @@ class PcapngIndex:
         self,
         octets: Octets,
         at: chain.Places,
-        kinds: NDArray[np.int64],
+        words: list[NDArray[np.int64]],
         section: NDArray[np.int64],
         described: NDArray[np.int64],
     ) -> tuple[Records, int]:
         """The packets' records up to the first that cannot be, and how many these are."""
-        smallest = np.array([_SMALLEST.get(kind, 0) for kind in range(8)])[kinds]
-        sound = chain.until(octets.u32(at + 4) >= smallest)
-        at, kinds, section, described = at[:sound], kinds[:sound], section[:sound], described[:sound]
-        # a simple packet's block is shorter: what is read behind it is of no use, and must be within the file
-        _, length, number, high, low, captured, original = octets.words(np.minimum(at, octets.size - 28), 7)
+        kinds, length = words[0], words[1]
         simple, old = kinds == pcapng.SIMPLE_PACKET, kinds == pcapng.OLD_PACKET
-        length[simple], original[simple] = octets.u32(at[simple] + 4), octets.u32(at[simple] + 8)
-        number[simple] = 0
+        number = np.where(simple, 0, words[2])
         number[old] = octets.u16(at[old] + 8)
         interface = section + number
-        sound = chain.until(interface < described)
-        at, simple, length, interface = at[:sound], simple[:sound], length[:sound], interface[:sound]
-        high, low, captured, original = high[:sound], low[:sound], captured[:sound], original[:sound]
+        smallest = np.array([_SMALLEST.get(kind, 0) for kind in range(8)])[kinds]
+        sound = chain.until((length >= smallest) & (interface < described))
+        at, simple, interface = at[:sound], simple[:sound], interface[:sound]
+        _, length, first, high, low, captured, original = (word[:sound] for word in words)
+        original = np.where(simple, first, original)
 
         time_ns, in_range = self._times(
             high.astype(np.uint64) << np.uint64(32) | low.astype(np.uint64), interface, simple
@@ -151,12 +154,22 @@ class PcapngIndex:
     def _times(
         self, ticks: NDArray[np.uint64], interface: NDArray[np.int64], simple: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Each packet's time, and whether it is one that 64 bits of ns hold."""
-        time_ns, in_range = np.full(len(ticks), NO_TIME), np.ones(len(ticks), bool)
-        for number in np.unique(interface).tolist():
-            rows = np.flatnonzero((interface == number) & ~simple)
-            time_ns[rows], in_range[rows] = _in_ns(ticks[rows], self._blocks.clocks[number])
-        return time_ns, in_range
+        """Each packet's time, and whether it is one that 64 bits of ns hold. As `packets.pcapng` does it for one."""
+        clocks = self._blocks.clocks
+        plain = np.array([S % one.per_second == 0 and abs(one.offset) <= _LATEST for one in clocks], bool)
+        unit = np.array([S // one.per_second if good else 1 for one, good in zip(clocks, plain, strict=True)], np.int64)
+        offset = np.array([one.offset if good else 0 for one, good in zip(clocks, plain, strict=True)], np.int64)
+
+        in_range = ticks <= (_LATEST // unit).astype(np.uint64)[interface]
+        time_ns = np.where(in_range, ticks, 0).astype(np.int64) * unit[interface]
+        in_range &= time_ns <= (_LATEST - np.maximum(offset, 0))[interface]
+        time_ns = np.where(in_range, time_ns, 0) + offset[interface]
+        for row in np.flatnonzero(~plain[interface]).tolist():  # units that are no whole ns
+            clock = clocks[interface[row]]
+            exact = int(ticks[row]) * S // clock.per_second + clock.offset
+            in_range[row] = abs(exact) <= _LATEST
+            time_ns[row] = exact if in_range[row] else 0
+        return np.where(simple, NO_TIME, time_ns), in_range | simple
 
     def _plain(self, at: int) -> int:
         try:
@@ -176,12 +189,10 @@ def _step(octets: Octets, at: chain.Places) -> chain.Places:
     return np.where((length >= pcapng.EMPTY_BLOCK_LEN) & (behind <= octets.size), behind, -1)
 
 
-def _are_blocks(octets: Octets, at: chain.Places) -> NDArray[np.bool_]:
-    """Whether whole blocks stand there, and none that begins a section in another byte order."""
-    sound: NDArray[np.bool_] = at + pcapng.EMPTY_BLOCK_LEN <= octets.size
-    at = np.minimum(at, octets.size - pcapng.EMPTY_BLOCK_LEN)
-    kind, length, order = octets.words(at, 3)
-    sound &= (length >= pcapng.EMPTY_BLOCK_LEN) & (length & 3 == 0) & (length <= pcapng.MAX_BLOCK)
+def _are_blocks(octets: Octets, at: chain.Places, words: list[NDArray[np.int64]]) -> NDArray[np.bool_]:
+    """Whether whole blocks stand there, and none that begins a section in another byte order. `words` begin them."""
+    kind, length, order = words[:3]
+    sound: NDArray[np.bool_] = (length >= pcapng.EMPTY_BLOCK_LEN) & (length & 3 == 0) & (length <= pcapng.MAX_BLOCK)
     sound &= at + length <= octets.size
     sound &= octets.u32(np.where(sound, at + length - 4, 0)) == length
     sound &= (kind != pcapng.SECTION_HEADER) | (order == pcapng.BYTE_ORDER)
@@ -194,19 +205,4 @@ def _guesses(octets: Octets, stretches: chain.Places, window: int) -> chain.Plac
     stretches = stretches[stretches + window + pcapng.EMPTY_BLOCK_LEN <= octets.size]
     lane, place = np.nonzero(octets.u32_windows(stretches, window, every=4) == pcapng.ENHANCED_PACKET)
     found = stretches[lane] + 4 * place
-    return chain.first_of_each(stretches, found[_are_blocks(octets, found)])
-
-
-def _in_ns(ticks: NDArray[np.uint64], clock: Clock) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """As `packets.pcapng` does it for one."""
-    limit = 2**63 - 1
-    ns, rest = divmod(S, clock.per_second)
-    if rest or not -limit <= clock.offset <= limit:
-        times = [tick * S // clock.per_second + clock.offset for tick in ticks.tolist()]
-        fits = np.array([abs(time) <= limit for time in times], bool)
-        return np.array([time if abs(time) <= limit else 0 for time in times], np.int64), fits
-    fits = ticks <= np.uint64(limit // ns)
-    time_ns = np.where(fits, ticks, 0).astype(np.int64) * ns
-    if clock.offset > 0:
-        fits &= time_ns <= limit - clock.offset
-    return np.where(fits, time_ns, 0) + clock.offset, fits
+    return chain.first_of_each(stretches, found[_are_blocks(octets, found, octets.words(found, 3))])
