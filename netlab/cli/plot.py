@@ -25,7 +25,7 @@ _DPI = 150
 
 
 @click.command("plot", epilog="Example: netlab plot wifi.pcapng --figure ladder -o ladder.svg")
-@click.argument("file", type=File(), metavar="FILE", required=False)
+@click.argument("files", type=File(), metavar="FILE...", nargs=-1)
 @click.option("--figure", metavar="NAME", help="Which figure; --list shows them.")
 @click.option("-o", "--output", type=File(), metavar="OUT", help="Where to: OUT.svg, OUT.png or OUT.pdf.")
 @click.option("--list", "listing", is_flag=True, help="The figures there are, and the question that each answers.")
@@ -35,7 +35,7 @@ _DPI = 150
 @click.option("--packet", type=Number("packet number", 1), metavar="N", help="The packet to draw, or to begin at.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there.")
 def command(
-    file: Path | None,
+    files: tuple[Path, ...],
     figure: str | None,
     output: Path | None,
     listing: bool,
@@ -45,7 +45,8 @@ def command(
     packet: int | None,
     force: bool,
 ) -> int:
-    """Draw FILE, a capture (pcap or pcapng) or a trace, as one of netlab's figures.
+    """Draw FILE as one of netlab's figures: a capture (pcap or pcapng), a trace of a sender's decisions, or the JSON of
+    what-if, as --list says. Some figures hold several captures beside each other: name them all.
 
     The words that --text prints are also in the file that -o writes, for programs that read pictures to people.
     """
@@ -53,7 +54,7 @@ def command(
     if listing:
         _list()
         return 0
-    if file is None or figure is None:
+    if not files or figure is None:
         raise click.UsageError("name a FILE and a --figure: netlab plot --list shows which there are", ctx)
     if figure not in FIGURES:
         raise click.UsageError(
@@ -64,7 +65,9 @@ def command(
     inches = None if size is None else _inches(size, ctx)
     if output is not None:
         _check(output, force, ctx)
-    data, arguments = _data(file, figure, packet)
+    if len(files) > 1 and FIGURES[figure].takes is not Takes.CAPTURES:
+        raise click.UsageError(f"{figure} is drawn from one FILE, and you named {len(files)}", ctx)
+    data, arguments = _data(files, figure, packet)
     if output is None:
         from netlab.figures import words
 
@@ -101,25 +104,54 @@ def _check(output: Path, force: bool, ctx: click.Context | None) -> None:
 # ---- what it is drawn from -------------------------------------------------------------------------------------------
 
 
-def _data(file: Path, figure: str, number: int | None) -> tuple[Any, dict[str, Any]]:
+def _data(files: tuple[Path, ...], figure: str, number: int | None) -> tuple[Any, dict[str, Any]]:
     """What the figure takes, and its arguments."""
-    from netlab.capture.files import read
     from netlab.capture.layers import without_network_config
+    from netlab.capture.traces import read_trace
 
     entry = FIGURES[figure]
     without_network_config()
     try:
-        capture = read(file)
+        match entry.takes:
+            case Takes.TRACE:
+                trace = read_trace(files[0])
+                if not trace:
+                    raise CaptureError(f"{files[0]} holds no decisions")
+                return trace, {}
+            case Takes.WHAT_IF:
+                return _what_if(files[0]), {}
+            case Takes.CAPTURES:
+                return {file.stem: _capture(file) for file in files}, {}
+        capture = _capture(files[0])
     except CaptureError as error:
         raise CaptureError(f"{error}; {figure} takes {entry.of}, as made by {entry.made_by}") from None
+    if entry.takes is Takes.PACKET:
+        return _packet(capture, number), {}
+    return capture, {"first": number} if number is not None and figure == "ladder" else {}
+
+
+def _capture(file: Path) -> Capture:
+    from netlab.capture.files import read
+
+    capture = read(file)
     if capture.ends_early is not None:
         click.echo(f"netlab plot: {printable(str(file))}: {capture.ends_early}; what came before is drawn", err=True)
     if not len(capture):
         raise CaptureError(f"{file} holds no packets")
-    if entry.takes is Takes.PACKET:
-        return _packet(capture, number), {}
-    arguments = {"first": number} if number is not None and figure == "ladder" else {}
-    return capture, arguments
+    return capture
+
+
+def _what_if(file: Path) -> Any:
+    import msgspec
+
+    from netlab.scenarios.what_if import WhatIf
+
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=WhatIf)
+    except OSError as error:
+        raise CaptureError(f"{file}: {error.strerror}") from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise CaptureError(f"{file} is not what what-if writes: {error}") from None
 
 
 def _packet(capture: Capture, number: int | None) -> CapturedPacket:

@@ -170,7 +170,7 @@ def caption(ax: Axes, theme: Theme, *parts: str) -> None:
     figure = ax.get_figure(root=True)
     assert figure is not None
     width = figure.get_figwidth() * (1 if own else ax.get_position().width) - 2 * _EDGE
-    lines = textwrap.wrap(said, max(int(width / text_width(said, SMALL) * len(said)), 20))
+    lines = textwrap.wrap(said, max(int(0.94 * width / text_width(said, SMALL) * len(said)), 20))
     ax.annotate(
         "\n".join(lines),
         (_EDGE * 72, _EDGE * 72) if own else (0, 0),

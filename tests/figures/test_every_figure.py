@@ -42,6 +42,7 @@ def test_it_looks_as_it_did_when_somebody_looked(name: str, renew: bool) -> None
     check(name, figure_of(draw(name)), renew=renew)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_text_covers_another_or_leaves_the_figure(name: str, theme: figures.Theme) -> None:
@@ -59,6 +60,7 @@ def test_its_question_is_its_title_and_its_words_say_what_it_shows(name: str) ->
     assert any(digit in said for digit in "0123456789")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_draws_into_axes_that_it_is_given(name: str) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(20, 12))
@@ -69,6 +71,7 @@ def test_it_draws_into_axes_that_it_is_given(name: str) -> None:
     figure.canvas.draw()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_leaves_global_settings_alone(name: str) -> None:
     before = dict(matplotlib.rcParams)
@@ -76,6 +79,7 @@ def test_it_leaves_global_settings_alone(name: str) -> None:
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_dark_and_light_say_the_same(name: str) -> None:
     def texts(theme: figures.Theme) -> list[str]:
@@ -87,9 +91,17 @@ def test_dark_and_light_say_the_same(name: str) -> None:
 
 
 def test_every_file_of_a_figure_is_in_the_list() -> None:
-    parts = {"__init__", "registry", "style", "show", "flights", "layer_colours"}
+    parts = {"__init__", "registry", "style", "show", "flights", "layer_colours", "scales", "demo_runs"}
     files = {path.stem for path in (Path(figures.__file__).parent).glob("*.py")}
     assert files - parts == set(FIGURES)
+
+
+def test_the_docs_list_every_figure_with_its_question() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(" | ")[:2] for line in told if line.startswith("| `")]
+    assert [[name.strip("| `"), question] for name, question in rows] == [
+        [name, entry.question] for name, entry in FIGURES.items()
+    ]
 
 
 def test_a_name_is_the_figure_also_once_its_file_was_imported() -> None:

@@ -46,7 +46,7 @@ class Cause(enum.Enum):
 
 _S, _C = State, Cause
 
-_FIGURE: dict[tuple[State, Cause], State] = {
+DRAWN: dict[tuple[State, Cause], State] = {
     (_S.CLOSED, _C.PASSIVE_OPEN): _S.LISTEN,
     (_S.CLOSED, _C.ACTIVE_OPEN): _S.SYN_SENT,
     (_S.LISTEN, _C.SEND): _S.SYN_SENT,
@@ -83,7 +83,7 @@ _ENDS: dict[tuple[State, Cause], State] = {
 }
 """What ends a connection at once. A LISTEN ignores resets (§3.10.7.2) and waits for ever."""
 
-TRANSITIONS: dict[tuple[State, Cause], State] = {**_FIGURE, **_RETURNS, **_ENDS}
+TRANSITIONS: dict[tuple[State, Cause], State] = {**DRAWN, **_RETURNS, **_ENDS}
 """Every move there is; what is not in here does not happen."""
 
 SYNCHRONIZED = frozenset(State) - {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
@@ -102,7 +102,7 @@ def diagram(*, ends: bool = False) -> str:
     Args:
         ends: also the moves of resets, aborts and timeouts, which Figure 5 leaves out "for clarity".
     """
-    moves = TRANSITIONS if ends else _FIGURE
+    moves = TRANSITIONS if ends else DRAWN
     lines = ["stateDiagram-v2", "    [*] --> CLOSED"]
     lines += [f'    state "{state.value}" as {state.name}' for state in State if "-" in state.value]
     lines += [f"    {old.name} --> {new.name}: {cause.value}" for (old, cause), new in moves.items()]
