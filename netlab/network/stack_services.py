@@ -23,7 +23,7 @@ from ipaddress import IPv4Address
 from netlab.errors import UnitError
 from netlab.network.link_end import LinkEnd
 from netlab.network.link_host import LinkHost
-from netlab.network.tcp_stack import TcpSocket
+from netlab.network.tcp_socket import TcpSocket
 from netlab.protocols.congestion import named
 from netlab.protocols.tcp import Closed, Failed
 from netlab.units import parse_size

@@ -14,33 +14,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable
 from ipaddress import IPv4Address
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from netlab.errors import NetlabError
 from netlab.network.ip_packet import EPHEMERAL, LOOPBACK
+from netlab.network.tcp_socket import Key, TcpSocket, TcpUser
 from netlab.packets.tcp import TcpSegment
 from netlab.protocols.congestion import Reno
 from netlab.protocols.congestion.control import CongestionControl
 from netlab.protocols.tcp.config import LINUX, TcpConfig
 from netlab.protocols.tcp.connection import Connection
-from netlab.protocols.tcp.events import (
-    Abort,
-    ActiveOpen,
-    Close,
-    Closed,
-    Deliver,
-    Dropped,
-    Established,
-    Event,
-    Failed,
-    PauseReading,
-    PeerClosed,
-    ResumeReading,
-    SegmentArrived,
-    Send,
-    TimerFired,
-    Transmit,
-)
+from netlab.protocols.tcp.events import ActiveOpen, Closed, Failed, SegmentArrived
 from netlab.protocols.tcp.isn import KEY_LEN, InitialNumbers
 from netlab.protocols.tcp.listener import BACKLOG, Listener
 from netlab.protocols.tcp.sequence import unwrap
@@ -49,11 +33,6 @@ from netlab.protocols.tcp.tcb import reset_for
 from netlab.protocols.trace import Trace
 from netlab.units import Ns
 
-_TIMER_FIRED = TimerFired()
-
-Key: TypeAlias = tuple[int, int, int]
-"""Local port, remote address, remote port: what names a connection of one host."""
-
 
 class CannotConnect(NetlabError):
     """No connection can be made to that address, or no port is left to make it from."""
@@ -61,125 +40,6 @@ class CannotConnect(NetlabError):
 
 class PortTaken(NetlabError):
     """Somebody listens at the port already."""
-
-
-class TcpUser(Protocol):
-    """Who is told what happens to a connection."""
-
-    def established(self) -> None:
-        """It stands."""
-
-    def received(self, data: bytes) -> None:
-        """The next bytes of the peer's stream."""
-
-    def peer_closed(self) -> None:
-        """The peer's stream has ended."""
-
-    def writable(self) -> None:
-        """What is not acknowledged is down to `low_water`: called after each event while it is."""
-
-    def over(self, how: Closed | Failed) -> None:
-        """The connection is no more."""
-
-
-class TcpSocket:
-    """One connection of a host.
-
-    Attributes:
-        connection: the machine, to look at.
-        local, remote: address and port.
-        low_water: bytes; the user is told `writable` while no more than these are unacknowledged. None: not at all.
-    """
-
-    __slots__ = ("_armed", "_awake", "_key", "_stack", "connection", "local", "low_water", "remote", "user")
-
-    def __init__(
-        self, stack: TcpStack, connection: Connection, local: tuple[int, int], remote: tuple[int, int], user: TcpUser
-    ) -> None:
-        self._stack = stack
-        self.connection = connection
-        self.local, self.remote = local, remote
-        self.user = user
-        self.low_water: int | None = None
-        self._key: Key = (local[1], *remote)
-        self._armed: Ns | None = None
-        self._awake: Callable[[Any], None] = self._wake  # bound once
-
-    # What the user asks
-
-    def send(self, data: bytes) -> None:
-        """These bytes come next; all of them are taken."""
-        self.step(Send(data))
-
-    def close(self, *, deaf: bool = False) -> None:
-        """Nothing more will be sent; `deaf`: nor read."""
-        self.step(Close(deaf))
-
-    def abort(self) -> None:
-        """Reset the connection."""
-        self.step(Abort())
-
-    def pause_reading(self) -> None:
-        """What comes waits in the machine, and the window closes."""
-        self.step(PauseReading())
-
-    def resume_reading(self) -> None:
-        """What waited comes now."""
-        self.step(ResumeReading())
-
-    # The shell: carry out what the machine asks, and arm its timer
-
-    def step(self, event: Event) -> None:
-        """Hand the machine an event and carry out what it asks: segments first, so that what the user does when it is
-        told comes after them on the wire too."""
-        stack, connection = self._stack, self.connection
-        told = []
-        for output in connection.handle(event, stack.now()):
-            if type(output) is Transmit:
-                stack.send(self.local[0], self.remote[0], output.segment)
-            else:
-                told.append(output)
-        for output in told:
-            if type(output) is Deliver:
-                self.user.received(output.data)
-            elif type(output) is Dropped:
-                stack.dropped[output.reason] += 1
-            elif type(output) is Established:
-                stack.established(self)
-                self.user.established()
-            elif type(output) is PeerClosed:
-                self.user.peer_closed()
-            elif type(output) is Closed or type(output) is Failed:
-                stack.forget(self)
-                self.user.over(output)
-        if connection.state is State.LISTEN:
-            stack.forget(self)  # reset before it stood: the listener listens on
-            return
-        if self.low_water is not None and connection.unacknowledged <= self.low_water:
-            self.user.writable()
-        self._arm()
-
-    def _arm(self) -> None:
-        """At most one timer is earlier than the deadline: a later deadline waits until that one fires."""
-        at = self.connection.deadline
-        if at is not None and (self._armed is None or at < self._armed):
-            self._armed = at
-            self._stack.call_at(at, self._awake, at)
-
-    def _wake(self, at: Ns) -> None:
-        if self._armed != at:
-            return  # an earlier one was set meanwhile
-        self._armed = None
-        deadline = self.connection.deadline
-        if deadline is not None and deadline <= self._stack.now():
-            self.step(_TIMER_FIRED)
-        else:
-            self._arm()
-
-    @property
-    def key(self) -> Key:
-        """What names it on its host."""
-        return self._key
 
 
 Accept: TypeAlias = Callable[[TcpSocket], TcpUser]

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from netlab.network.tcp_stack import TcpSocket, TcpStack
+from netlab.network.tcp_socket import TcpSocket
+from netlab.network.tcp_stack import TcpStack
 from netlab.network.virtual_endpoint import text_of
 from netlab.protocols.tcp.events import Closed, Failed
 

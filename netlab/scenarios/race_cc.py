@@ -18,7 +18,7 @@ from netlab.network.ip_packet import IpPacket
 from netlab.network.link_config import LinkConfig
 from netlab.network.seeds import seeded_simulation, seeded_streams
 from netlab.network.simulator import Passage, Tap
-from netlab.network.tcp_stack import TcpSocket
+from netlab.network.tcp_socket import TcpSocket
 from netlab.protocols.congestion import Bbr, CongestionControl
 from netlab.protocols.tcp import LINUX, Closed, Failed
 from netlab.protocols.trace import Trace
