@@ -55,11 +55,13 @@ async def _run(scenario: Scenario, seed: int) -> Ran:
             clients += kind.clients
             flows.append(kind.flow(_Place(proxy, names, f"{seed}/flow{number}")))
         await asyncio.gather(*[flow.run() for flow in flows])
+        ended = time.monotonic_ns()
+        await _emptied(proxy)  # of goodbyes
         return Ran(
             world="loopback",
             seed=seed,
             scenario=scenario,
-            seconds=(time.monotonic_ns() - began) / S,
+            seconds=(ended - began) / S,
             flows=[flow.summary() for flow in flows],
             links={_NAMES[direction]: account for direction, account in proxy.accounts.items()},
         )
@@ -103,7 +105,11 @@ class _Place:
         return seeded_entropy(self._seed, who)
 
     async def settled(self) -> None:
-        held = True  # what was sent a moment ago is not there yet
-        while held:
-            await asyncio.sleep(_LOOK_EVERY / S)
-            held = any(account.held for account in self._proxy.accounts.values())
+        await _emptied(self._proxy)
+
+
+async def _emptied(proxy: UdpProxy) -> None:
+    held = True  # what was sent a moment ago is not there yet
+    while held:
+        await asyncio.sleep(_LOOK_EVERY / S)
+        held = any(account.held for account in proxy.accounts.values())
