@@ -58,6 +58,11 @@ class Count:
         if self._between[0] <= now - self._first < self._between[1]:
             self.within += size
 
+    @property
+    def over(self) -> bool:
+        """Whether the time between is past."""
+        return bool(self.bytes) and 0 < self._between[1] <= time.monotonic() - self._first
+
     def tell(self) -> None:
         span = self._between[1] - self._between[0]
         tell(bytes=self.bytes, cpu=time.process_time() - self._cpu, goodput=self.within / span if span else 0)
@@ -75,7 +80,7 @@ async def serve_rudp(host: str, port: int, count: Count) -> None:
     async def take(flow: ReliableFlow) -> None:
         try:
             async for came in flow:
-                if not isinstance(came, Deliver):
+                if not isinstance(came, Deliver) or count.over:
                     break
                 count.add(len(came.data))
             await flow.send(b"done")
@@ -90,6 +95,7 @@ async def serve_rudp(host: str, port: int, count: Count) -> None:
 async def send_rudp(host: str, port: int, data: bytes, seconds: float, control: str) -> dict[str, Any]:
     import msgspec
 
+    from netlab.errors import ConnectionEnded
     from netlab.transports.reliable_flow import BULK, dial
 
     settings = msgspec.structs.replace(BULK, control=control)
@@ -98,9 +104,10 @@ async def send_rudp(host: str, port: int, data: bytes, seconds: float, control: 
             async with dial(f"rudp://{host}:{port}", settings=settings) as flow:
                 began, cpu = time.monotonic(), time.process_time()
                 if seconds:
-                    while time.monotonic() < began + seconds:
-                        await flow.send(data)
-                    took = seconds
+                    with contextlib.suppress(ConnectionEnded):  # the server has seen enough
+                        while time.monotonic() < began + seconds:
+                            await flow.send(data)
+                    took = time.monotonic() - began
                     flow.abort()
                 else:
                     await flow.send(data)
@@ -123,7 +130,7 @@ def serve_tcp(host: str, port: int, count: Count) -> None:
         with peer:
             buffer = bytearray(1 << 18)
             try:
-                while size := peer.recv_into(buffer):
+                while not count.over and (size := peer.recv_into(buffer)):
                     count.add(size)
                 peer.sendall(b"done")
             except ConnectionError:
@@ -148,7 +155,7 @@ def send_tcp(host: str, port: int, data: bytes, seconds: float, control: str) ->
             while time.monotonic() < began + seconds:
                 try:
                     sock.sendall(data)
-                except TimeoutError:
+                except (TimeoutError, ConnectionError):
                     break
         else:
             sock.sendall(data)
