@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import tracemalloc
 from pathlib import Path
 
 import msgspec
@@ -99,3 +101,17 @@ def test_what_a_file_may_not_say(rest: str, shown: str) -> None:
 def test_only_a_simulation_has_our_tcp() -> None:
     with pytest.raises(CannotRun, match="kernel's"):
         run(scenario('size = "1kB"\n'), seed=1, world="loopback")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_simulated_time() -> None:
+    def most(lasts: str) -> int:
+        gc.collect()
+        tracemalloc.start()
+        run(scenario(f'lasts = "{lasts}"\ncc = "reno"\n'), seed=1)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    most("2s")  # what is made once for all runs
+    assert most("6s") < 1.2 * most("3s")

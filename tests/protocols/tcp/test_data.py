@@ -300,6 +300,20 @@ def test_sack_tells_the_latest_block_first() -> None:
     )
 
 
+def test_a_full_segment_leaves_no_room_for_sack_and_a_short_one_does() -> None:
+    """RFC 9293 §3.7.1: the segment with its options keeps to the effective send MSS."""
+    run(
+        [
+            *SACK_OPEN,
+            (0, "< . 101+100 ack 1", [". 1 ack 1 sack 101-201"]),
+            (1, "send 1460", ["P 1+1460 ack 1 sack -"]),
+            (2, "< . 1 ack 1461", []),
+            (3, "send 1440", ["P 1461+1440 ack 1 sack 101-201"]),
+        ],
+        SACK,
+    )
+
+
 STAMPED = msgspec.structs.replace(RFC, sack=False, window_scaling=False)
 STAMPED_OPEN = [(0, "open", ["S 0 ts 0 0"]), (0, "< SA 0 ack 1 mss 1460 ts 700 0", ["established", ". 1 ts 0 700"])]
 

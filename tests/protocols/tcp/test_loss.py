@@ -96,6 +96,13 @@ def test_no_sample_of_a_segment_that_was_sent_twice() -> None:
     assert rto(connection) == 2000
 
 
+def test_no_sample_where_one_of_those_acknowledged_was_sent_twice() -> None:
+    """The second was sent once, and its acknowledgement waited for the first: it measures no round trip."""
+    both = segments(0, 1, push_last=True)
+    sent = [*OPEN, (100, f"send {2 * MSS}", both), (1100, "timer", segments(0, 0))]
+    assert rto(run([*sent, (1110, f"< . 1 ack {after(2)}", [])])) == 2000
+
+
 def test_a_timestamp_tells_which_of_the_two_was_acknowledged() -> None:
     """RFC 7323 §4.1: 10 ms since the retransmission."""
     stamped = msgspec.structs.replace(PLAIN, timestamps=True)
