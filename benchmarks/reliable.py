@@ -183,20 +183,21 @@ def link(rounds: int, mb: float) -> Iterator[str]:
             yield from ratios(found, f"rudp {control}", {f"tcp {control}": 0.9})
 
 
-SHARE_S = 46
+SHARE_S = 40
+SHARE_REST_S = 6  # for the servers to end, and tell what they counted
 SHARE_FROM_S = 15  # who was there first has given way by then
 
 
 def share(rounds: int, mb: float) -> Iterator[str]:
     options = "rate=20mbit delay=10ms queue=60packets"
     names = "rudp,rudp,tcp"
-    yield f"two rudp and one tcp at once, {options}, in the testbed, seconds {SHARE_FROM_S} to {SHARE_S - 2}"
+    yield f"two rudp and one tcp at once, {options}, in the testbed, seconds {SHARE_FROM_S} to {SHARE_S - SHARE_REST_S}"
     for control in ("cubic", "bbr"):
         indices = []
         for seed in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "came"
-                between = ["--between", f"{SHARE_FROM_S},{SHARE_S - 2}"]
+                between = ["--between", f"{SHARE_FROM_S},{SHARE_S - SHARE_REST_S}"]
                 Testbed(
                     [*QUIETLY, *command("many-send", names, THERE, PORT, "--seconds", SHARE_S, "--control", control)],
                     parse_link(options),

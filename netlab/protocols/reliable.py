@@ -30,7 +30,7 @@ from netlab.protocols.streams_in import Arrivals, Deliver, Ended, StreamsIn
 from netlab.protocols.streams_in import Output as Incoming
 from netlab.protocols.streams_out import CHUNK, StreamsOut
 from netlab.protocols.trace import Decision, Trace
-from netlab.units import KIB, MS, US, Ns, format_duration
+from netlab.units import KIB, MS, US, Ns, S, format_duration
 
 BUFFER = 256 * KIB
 """What the peer may send beyond what was consumed, bytes: so much is kept of what comes too early."""
@@ -46,9 +46,12 @@ MOST_STREAMS = 256
 ACK_EVERY = 2
 ACK_SELDOM = 8
 """Segments that one acknowledgement tells of: two at first ("SHOULD send an ACK frame after receiving at least two
-ack-eliciting packets", RFC 9000 §13.2.2), eight once `ACK_OFTEN_FOR` have come and nothing is missing."""
+ack-eliciting packets", RFC 9000 §13.2.2), eight once `ACK_OFTEN_FOR` have come and nothing is missing; but only where
+they come so quickly that two would make more than one acknowledgement in `ACK_PAUSE`: what one acknowledgement frees
+goes out together, and a burst loses more in a queue that is nearly full."""
 
 ACK_OFTEN_FOR = 100
+ACK_PAUSE: Ns = 1 * MS
 
 SMALL_WINDOW = 16 * CHUNK
 """A sender whose window is this small asks for a prompt acknowledgement when it is full, bytes."""
@@ -150,6 +153,7 @@ class ReliableConnection:
         self._heard_at = now
         self._largest_at = now  # when the largest packet number came
         self._pending = 0  # segments to be acknowledged
+        self._acked_at = now  # when an acknowledgement last went
         self._ack_now = False
         self._ack_at: Ns | None = None
         self._pace_at: Ns | None = None
@@ -291,7 +295,8 @@ class ReliableConnection:
         if number == arrivals.largest:
             self._largest_at = now
         self._pending += 1
-        often = self.segments_in < ACK_OFTEN_FOR or len(arrivals.ranges) > 1
+        missing = len(arrivals.ranges) > 1
+        often = missing or self.segments_in < ACK_OFTEN_FOR or now >= self._acked_at + ACK_PAUSE
         if not in_order or segment.flags & (PROMPT | FIN) or self._pending >= (ACK_EVERY if often else ACK_SELDOM):
             self._ack_now = True
         elif self._ack_at is None:
@@ -381,9 +386,9 @@ class ReliableConnection:
         self._emit(number, chunk, ELICITS | PROMPT if full else ELICITS, now, outputs)
         rate = self._control.pacing_bit_s
         if rate is None and self.trips.srtt is not None:
-            # "a factor of 1.25", and twice as fast where the window doubles each round trip (RFC 9002 §7.7)
-            slow_start = self._control.ssthresh is None or cwnd < self._control.ssthresh
-            rate = cwnd * 8 * (16 if slow_start else 10) * 125_000_000 // self.trips.srtt
+            # RFC 9002 §7.7 has 1.25 times what the window allows in a round trip, twice that in slow start. Here it is
+            # always twice: acknowledgements set the pace, as they do for a TCP that is not paced; bursts are spread.
+            rate = 2 * cwnd * 8 * S // self.trips.srtt
         if rate:
             self._pace.sent(size, rate, now)
         if self._trace is not None:
@@ -403,7 +408,7 @@ class ReliableConnection:
         if (self._pending or not flags) and min(len(self._arrivals.ranges), MAX_RANGES) <= room:
             ranges = self._arrivals.newest()
             delay = min((now - self._largest_at) // ACK_DELAY_UNIT, 0xFFFF)
-            self._pending, self._ack_now, self._ack_at = 0, False, None
+            self._pending, self._ack_now, self._ack_at, self._acked_at = 0, False, None, now
         settled = min(number - self.recovery.oldest, MOST_SETTLED) if flags else 0
         max_data = self._incoming.max_data & 0xFFFFFFFF
         if chunk is None:
