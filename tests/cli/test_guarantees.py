@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 import netlab.cli.guarantees as cli
 from netlab.conformance.evidence import FULL, QUICK, Row, Scale
+from netlab.conformance.subject import SUBJECTS
 
 HOLDS = Row(guarantee="duplicates", transport="tcp", promised=True, promise="0", seen="0 of 9", verdict="holds")
 BROKEN = msgspec.structs.replace(HOLDS, guarantee="boundary", verdict="broken", figures={"torn": 3})
@@ -41,7 +42,7 @@ def test_all_transports_quickly_with_a_drawn_seed(monkeypatch: pytest.MonkeyPatc
     asked = Asked([HOLDS])
     status, result = run(monkeypatch, asked)
     (specs, scale, seed, only) = asked.calls[0]
-    assert (status, specs, scale, only) == (0, ["tcp", "udp"], QUICK, ())
+    assert (status, specs, scale, only) == (0, [*SUBJECTS], QUICK, ())
     assert f"quick run, --seed {seed}, of tcp, udp" in result.stderr
     assert "tcp: steady, 1.0 s" in result.stderr
     assert result.stdout.startswith("duplicates\n  tcp  promised: 0")
@@ -52,7 +53,7 @@ def test_all_transports_quickly_with_a_drawn_seed(monkeypatch: pytest.MonkeyPatc
     ("arguments", "specs"),
     [
         (["--transport", "udp"], ["udp"]),
-        (["--transport", "all", "--transport", "tcp"], ["tcp", "udp"]),
+        (["--transport", "all", "--transport", "tcp"], [*SUBJECTS]),
         (["--subject", "my.py:quic"], ["my.py:quic"]),
         (["--transport", "tcp", "--subject", "my.py:quic"], ["tcp", "my.py:quic"]),
     ],
@@ -66,7 +67,7 @@ def test_which_transports(monkeypatch: pytest.MonkeyPatch, arguments: list[str],
 def test_in_full_with_a_seed_one_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked([HOLDS])
     status, _ = run(monkeypatch, asked, "--full", "--seed", "7", "--only", "loss")
-    assert (status, asked.calls) == (0, [(["tcp", "udp"], FULL, "7", ("loss",))])
+    assert (status, asked.calls) == (0, [([*SUBJECTS], FULL, "7", ("loss",))])
 
 
 def test_a_broken_promise_is_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
