@@ -62,6 +62,11 @@ async def test_a_cookie_is_for_one_address_and_one_hello() -> None:
         second.send_hello(m.Hello(name="ann", cookie=cookie.payload.decode()))  # another port
         first.hello_id += 1
         first.send_hello(m.Hello(name="ann", cookie=cookie.payload.decode()))  # another hello
+        for peer in (first, second):  # answered as if it had had none (RFC 6347 §4.2.1): with one that is theirs
+            [fresh] = await peer.packets()
+            assert fresh.type is PacketType.COOKIE
+            assert fresh.payload != cookie.payload
+        assert at.count("connections") == 0
         first.hello_id -= 1
         assert (await first.hello("ann")).name == "ann"
         assert at.count("bad_cookie") == 2
