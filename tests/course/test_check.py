@@ -4,11 +4,9 @@ case. An answer may do what it wants: the check comes to an end, and says what h
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,30 +15,14 @@ from netlab.capture import read
 from netlab.course import check
 from netlab.course.check import engine
 from netlab.course.check.verdict import MIME, CheckFailed, Status, Verdict
-
-HERE = Path(__file__).parent
-SOLUTIONS = HERE.parents[1] / "solutions"
-
-
-def module_of(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def wrong_of(name: str) -> ModuleType:
-    return module_of(HERE / "wrong_answers" / f"{name}.py")
-
+from tests.course.answers import solution, wrong_of
 
 WRONG = [(name, answer, words) for name in check.EXERCISES for answer, words in wrong_of(name).WRONG.items()]
 
 
 @pytest.mark.parametrize("name", check.EXERCISES)
 def test_the_solution_is_right(name: str, tmp_path: Path) -> None:
-    verdict = getattr(check, name)(module_of(SOLUTIONS / f"{name}.py").Answer, folder=tmp_path)
+    verdict = getattr(check, name)(solution(name), folder=tmp_path)
     assert verdict.status is Status.PASSED, str(verdict)
     assert verdict.tried >= 8
     verdict.require()
@@ -101,7 +83,7 @@ def test_a_skeleton_is_not_done_yet(answer: Any, tmp_path: Path) -> None:
         verdict.require()
 
 
-Right = module_of(SOLUTIONS / "framing.py").Answer
+Right = solution("framing")
 
 
 class Raises(Right):  # type: ignore[misc,valid-type]
