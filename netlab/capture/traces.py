@@ -14,6 +14,11 @@ from netlab.units import MIB
 MAX_TRACE = 256 * MIB
 """Bytes of a file that is read as a trace."""
 
+_CAPTURES = tuple(
+    magic.to_bytes(4, order) for magic in (0x0A0D0D0A, 0xA1B2C3D4, 0xA1B23C4D) for order in ("big", "little")
+)
+"""How pcapng and pcap begin."""
+
 _DECODER = msgspec.json.Decoder(Decision)
 
 
@@ -29,6 +34,8 @@ def read_trace(path: Path) -> list[Decision]:
         data = path.read_bytes()
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror}") from None
+    if data[:4] in _CAPTURES:
+        raise CaptureError(f"{path} is a capture, and no trace of what a sender decided")
     decisions, at = [], 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):
         if line.strip():

@@ -33,6 +33,7 @@ _DPI = 150
 @click.option("--dark", is_flag=True, help="On a dark ground.")
 @click.option("--size", metavar="WxH", help="Inches, such as 9x5. [as the figure needs]")
 @click.option("--packet", type=Number("packet number", 1), metavar="N", help="The packet to draw, or to begin at.")
+@click.option("--most", type=Number("packets", 1, 400), metavar="N", help="Packets that a ladder holds.  [default: 45]")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there.")
 def command(
     files: tuple[Path, ...],
@@ -43,6 +44,7 @@ def command(
     dark: bool,
     size: str | None,
     packet: int | None,
+    most: int | None,
     force: bool,
 ) -> int:
     """Draw FILE as one of netlab's figures: a capture (pcap or pcapng), a trace of a sender's decisions, or the JSON of
@@ -68,6 +70,10 @@ def command(
     if len(files) > 1 and FIGURES[figure].takes is not Takes.CAPTURES:
         raise click.UsageError(f"{figure} is drawn from one FILE, and you named {len(files)}", ctx)
     data, arguments = _data(files, figure, packet)
+    if most is not None:
+        if figure != "ladder":
+            raise click.UsageError(f"--most is for a ladder, not for {figure}", ctx)
+        arguments["most"] = most
     if output is None:
         from netlab.figures import words
 

@@ -115,7 +115,14 @@ def _caption(mine: Sequence[Decision]) -> str:
         return "nobody who decided anything has a congestion window"
     marks = [f"{'▼' if cause == 'loss' else '✖'} {words}" for cause, (_, words) in _MARKS.items()]
     used = [mark for mark, cause in zip(marks, _MARKS, strict=True) if any(one.cause == cause for one in mine)]
-    return "; ".join([f"sender {style.safe(mine[0].who)}", *used, "above: the phase of the congestion control"])
+    return "; ".join(
+        [
+            f"sender {style.safe(mine[0].who)}",
+            *used,
+            "above: the phase of the congestion control",
+            "not yet acked counts also what only selective acknowledgments have named",
+        ]
+    )
 
 
 def text(trace: Sequence[Decision], *, who: str | None = None) -> str:

@@ -37,13 +37,13 @@ lasts = "{lasts}"
 """
 
 CHAT = """
-about = "Four people in one room"
+about = "People in one room"
 source = "chosen for drawing"
 link = "rate=1mbit delay=30ms {there}"
 
 [[flows]]
 kind = "chat"
-people = 4
+people = {people}
 messages = 3
 size = "{size}"
 over = "{over}"
@@ -70,9 +70,9 @@ def datagrams(there: str, *, rate: str = "1mbit", lasts: str = "300ms", seed: in
     return simulated(DATAGRAMS.format(there=there, rate=rate, lasts=lasts), seed)[0]
 
 
-def chat(over: str, *, there: str = "", size: str = "100B", seed: int = 4) -> Capture:
+def chat(over: str, *, there: str = "", size: str = "100B", people: int = 4, seed: int = 4) -> Capture:
     """People in a room."""
-    return simulated(CHAT.format(over=over, there=there, size=size), seed)[0]
+    return simulated(CHAT.format(over=over, there=there, size=size, people=people), seed)[0]
 
 
 def three_flows(seed: int = 4) -> Capture:

@@ -130,8 +130,21 @@ def _draw_index(ax: Axes, theme: Theme, what: Shares, edges: Sequence[float], pe
     low, high = -0.42 * peak, -0.084 * peak
     values = [what.index(k) for k in range(len(edges) - 1)]
     ax.stairs([low + v * (high - low) for v in values], edges, color=theme.ink, linewidth=1.6, baseline=None)
-    for value in (1.0, 1 / len(what.flows)):
-        ax.axhline(low + value * (high - low), color=theme.faint, linewidth=0.9, linestyle=DASHES[2])
+    for value, said in ((1.0, "1"), (1 / len(what.flows), f"1/{len(what.flows)}")):
+        y = low + value * (high - low)
+        ax.axhline(y, color=theme.faint, linewidth=0.9, linestyle=DASHES[2])
+        ax.annotate(
+            said,
+            (0, y),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(-5, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=style.SMALL,
+            color=theme.ink,
+            annotation_clip=False,
+        )
     ax.axhline(0, color=theme.faint, linewidth=0.8)
 
 

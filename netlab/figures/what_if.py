@@ -15,14 +15,30 @@ from netlab.scenarios.timeline import Step
 from netlab.scenarios.what_if import DONE, Row, WhatIf
 from netlab.units import MS
 
-BEFORE, AFTER = 6, 26
-"""Packets that are drawn before the two runs part, and from there on."""
+BEFORE, DIFFERING, MOST = 6, 18, 90
+"""Packets that are drawn before the two runs part, how many that differ from there on, and how many in all."""
 
 
 def shown(found: WhatIf) -> list[Row]:
     """The rows that are drawn: around the place where the two part."""
     parts_at = found.parts_at if found.parts_at is not None else 0
-    return found.rows[max(0, parts_at - BEFORE) : parts_at + AFTER]
+    differing = [place for place in range(parts_at, len(found.rows)) if _notable(found.rows[place])][:DIFFERING]
+    first = max(0, parts_at - BEFORE)
+    return found.rows[first : min(differing[-1] + 2 if differing else parts_at + BEFORE, first + MOST)]
+
+
+def _notable(row: Row) -> bool:
+    """Whether more differs than when a packet came out: it was sent in one run alone, at another time, or met another
+    fate."""
+    first, second = row.first, row.second
+    if first is None or second is None:
+        return True
+    return (first.at, first.fate, first.damaged, first.copies) != (
+        second.at,
+        second.fate,
+        second.damaged,
+        second.copies,
+    )
 
 
 def what_if(data: WhatIf, *, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
@@ -56,14 +72,14 @@ def what_if(data: WhatIf, *, ax: Axes | None = None, theme: Theme = LIGHT) -> Ax
                 continue
             y = unit.of(step.at - began)
             ends.append((x, y))
-            changed = not row.is_same
+            changed = _notable(row)
             _mark(ax, theme, x, y, step, changed=changed)
             if changed:
                 labels[x].append(
                     (y, _said(step, unit.say(step.at - began, 3)), (step.direction, step.number) in forced and x == 1)
                 )
         if len(ends) == 2:
-            colour, width = (theme.line, 0.9) if row.is_same else (theme.vermillion, 1.5)
+            colour, width = (theme.vermillion, 1.5) if _notable(row) else (theme.line, 0.9)
             ax.plot([0, 1], [ends[0][1], ends[1][1]], zorder=1, color=colour, linewidth=width)
     for x in (0, 1):
         _write(ax, theme, x, labels[x], span)
@@ -82,7 +98,7 @@ def _mark(ax: Axes, theme: Theme, x: int, y: float, step: Step, *, changed: bool
         color=face,
         markeredgecolor=theme.ink,
         clip_on=False,
-        zorder=3,
+        zorder=3 if step.is_delivered else 4,
     )
 
 
@@ -156,8 +172,8 @@ def demo() -> WhatIf:
     from netlab.scenarios.scenario import parse_scenario
     from netlab.scenarios.what_if import read_fates, what_if
 
-    scenario = parse_scenario(BULK.format(cc="reno", there="", lasts="5s", size="30kB"))
-    return what_if(scenario, seed=4, forced=[read_fates("drop", "client>server:9")])
+    scenario = parse_scenario(BULK.format(cc="reno", there="", lasts="5s", size="60kB"))
+    return what_if(scenario, seed=4, forced=[read_fates("drop", "client>server:30")])
 
 
 if __name__ == "__main__":
