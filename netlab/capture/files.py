@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from netlab.capture.columns import Columns
     from netlab.capture.columns.netlab_packets import NetlabPackets
+    from netlab.capture.columns.rudp_streams import Segments
     from netlab.capture.columns.whole_file import WholeFile
     from netlab.capture.continued import Part
     from netlab.capture.flows import Conversation, Flow
@@ -162,6 +163,11 @@ class Capture:
     def netlab_packets(self) -> NetlabPackets:
         """netlab's packets of the whole file, in datagrams and in streams, as arrays with a row for each."""
         return self._whole.netlab_packets
+
+    @property
+    def rudp_segments(self) -> Segments:
+        """rudp's segments in the datagrams of the whole file, as arrays with a row for each."""
+        return self._whole.rudp_segments
 
     def messages(self) -> list[Message]:
         """netlab's messages that these packets completed, put together, in the order in which they were complete."""

@@ -1,7 +1,7 @@
 """netlab's messages in a capture: put together from their packets, and what the chat says in them.
 
-A message is what an application said in one go. Over UDP it may be several datagrams, over TCP a part of a segment or
-many segments. What came twice over UDP is here twice, as it would be shown twice.
+A message is what an application said in one go. Over UDP it may be several datagrams, over TCP or rudp a part of a
+segment or many segments. What came twice over UDP is here twice, as it would be shown twice.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         message_id: of its packets' headers.
         type: what they are for: data, hello or error.
         flow: which flow of `capture.flows()`.
-        stream: which stream of `capture.streams()`; None over UDP.
+        stream: which stream of `capture.streams()`; None over UDP and rudp.
+        rudp_stream: which stream of rudp in this capture, in the order in which they begin; None over anything else.
         numbers: of the capture's packets in which its netlab packets begin, fragment by fragment.
         last_number: of the packet that completed it.
         began, ended: `time_ns` of the first of these packets, and of the one that completed it.
@@ -80,6 +81,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     type: PacketType
     flow: int
     stream: int | None
+    rudp_stream: int | None
     numbers: tuple[int, ...]
     last_number: int
     began: Ns
@@ -132,7 +134,8 @@ def messages(whole: WholeFile) -> Iterator[Message]:
     begun: dict[tuple[int, int], list[int]] = {}  # (flow or stream, message id) -> its netlab packets so far
     wanted = (packets.intact == 1) & np.isin(packets.type, _SAYING)
     now = 0
-    for place in np.lexsort((np.arange(len(packets)), packets.last_row)).tolist():
+    # what one packet completes of a stream is in the stream's order, whenever each part of it came
+    for place in np.lexsort((packets.offset, packets.rudp_stream, packets.stream, packets.last_row)).tolist():
         if not wanted[place]:
             continue
         try:
@@ -162,18 +165,19 @@ def _message(whole: WholeFile, packet: Packet, parts: list[int], data: bytes) ->
     place = parts[-1]
     last = int(packets.last_row[place])
     rows = packets.row[parts]
-    stream = int(packets.stream[place])
+    stream, rudp_stream = int(packets.stream[place]), int(packets.rudp_stream[place])
     end = int(packets.offset[place] + HEADER_LEN + packets.payload_length[place])
     return Message(
         message_id=packet.message_id,
         type=packet.type,
         flow=int(whole.column("flow")[last]),
         stream=None if stream < 0 else stream,
+        rudp_stream=None if rudp_stream < 0 else rudp_stream,
         numbers=tuple((rows + 1).tolist()),
         last_number=last + 1,
         began=int(times[rows].min()),
         ended=int(times[last]),
-        offset=int(packets.offset[parts[0] if stream >= 0 else place]),
+        offset=int(packets.offset[parts[0] if max(stream, rudp_stream) >= 0 else place]),
         end=end,
         data=data,
         chat=chat_event(data),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.packets.capture_record import CaptureBytes
+from netlab.packets.header import Header
 
 Ints: TypeAlias = NDArray[np.signedinteger[Any]]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -47,6 +48,13 @@ class Octets:
 
     def u64(self, at: Ints) -> NDArray[np.uint64]:
         return self._u64[at].astype(np.uint64)
+
+    def field(self, header: Header, key: str, at: Ints) -> Ints:
+        """A field of the headers that begin at these offsets."""
+        bits, byte = header.field(key).bits, at + header.byte(key)
+        if bits < 8:
+            return self.u8(byte) >> 8 - bits - header.first_bit(key) % 8 & (1 << bits) - 1
+        return {8: self.u8, 16: self.u16, 32: self.u32}[bits](byte)
 
     def rows(self, at: Ints, size: int) -> NDArray[np.uint8]:
         """The `size` bytes at each offset; beyond the file's end there are zeros."""

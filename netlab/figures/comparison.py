@@ -148,10 +148,11 @@ def text(data: Mapping[str, Capture]) -> str:
 
 
 def demo() -> Mapping[str, Capture]:
-    """The same chat over two transports, on a line that loses one packet in ten each way."""
+    """The same chat over three transports, on a line that loses one packet in ten each way."""
     from netlab.figures.demo_runs import chat
 
-    return {name: chat(over, there="loss=10% duplicate=3%", seed=6) for name, over in (("UDP", "udp"), ("TCP", "tcp"))}
+    transports = {"UDP": "udp", "reliable UDP": "rudp", "TCP": "tcp"}
+    return {name: chat(over, there="loss=10% duplicate=3%", seed=6) for name, over in transports.items()}
 
 
 if __name__ == "__main__":

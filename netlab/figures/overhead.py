@@ -20,8 +20,8 @@ from netlab.packets import tcp, udp
 from netlab.packets.packet import HEADER_LEN, SESSION, SESSION_LEN
 
 KINDS = ("link", "internet", "transport", "netlab header", "envelope", "said", "other")
-"""What bytes are for: headers of three layers and of netlab's packets, the chat event around a text, the text, and what
-is none of these: other data, and what was sent again."""
+"""What bytes are for: headers of three layers and of netlab's packets, with rudp's behind them, the chat event around a
+text, the text, and what is none of these: other data, and what was sent again."""
 
 _COLOURS = {
     "link": "orange",
@@ -68,7 +68,12 @@ def spent(capture: Capture, name: str = "") -> list[Spent]:
             sums["envelope"] += len(message.data) - len(message.chat.text.encode())
         packets = capture.netlab_packets
         here = np.isin(packets.row + 1, columns.number)
-        sums["netlab header"] = int(here.sum()) * HEADER_LEN + int((packets.flags[here] & SESSION).sum()) * SESSION_LEN
+        segments = capture.rudp_segments
+        sums["netlab header"] = (
+            int(here.sum()) * HEADER_LEN
+            + int((packets.flags[here] & SESSION).sum()) * SESSION_LEN
+            + int(segments.header_len[np.isin(segments.row + 1, columns.number)].sum())
+        )
         sums["other"] = payload - sums["said"] - sums["envelope"] - sums["netlab header"]
         found.append(Spent(name=name or called, packets=len(mine), bytes=sums))
     return found
@@ -180,10 +185,10 @@ def text(data: Capture | Mapping[str, Capture]) -> str:
 
 
 def demo() -> Mapping[str, Capture]:
-    """The same chat over two transports, simulated."""
+    """The same chat over three transports, simulated."""
     from netlab.figures.demo_runs import chat
 
-    return {name: chat(over) for name, over in (("TCP", "tcp"), ("UDP", "udp"))}
+    return {name: chat(over) for name, over in (("TCP", "tcp"), ("UDP", "udp"), ("reliable UDP", "rudp"))}
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def _datagrams(capture: Capture) -> list[Whole]:
 
 def _messages(capture: Capture) -> list[Whole]:
     packets, columns = capture.netlab_packets, capture.whole.columns
-    many = np.flatnonzero((packets.fragment_count > 1) & (packets.stream < 0))
+    many = np.flatnonzero((packets.fragment_count > 1) & (packets.stream < 0) & (packets.rudp_stream < 0))
     found: dict[tuple[int, ...], list[int]] = {}
     for k in many.tolist():
         row = int(packets.row[k])

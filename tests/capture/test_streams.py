@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from netlab.capture.files import Capture, parse
 from netlab.capture.messages import chat_event
 from netlab.capture.recorded import names, recorded
 from netlab.packets import ethernet, ipv4, pcapng, tcp, udp
+from netlab.packets import segment as rudp
 from netlab.packets.packet import Packet, PacketType, encode
 from netlab.packets.split import split
 from netlab.packets.tcp import TcpFlags, TcpSegment
@@ -192,6 +194,55 @@ def test_datagrams_with_several_packets_and_twice() -> None:
         (b"y" * 1000, (3, 4), None),
     ]
     assert len(found.where(number=[2, 3]).messages()) == 1
+
+
+def rudp_segment(
+    offset: int, data: bytes, *, stream: int = 0, token: bytes = b"87654321", ranges: tuple[int, ...] = ()
+) -> bytes:
+    body = rudp.encode(rudp.Segment(1, 0, stream, rudp.ELICITS, offset % 2**32, 0, ranges=ranges, data=data))
+    return encode(Packet(body, type=PacketType.SEGMENT, session=token))
+
+
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 130), st.integers(1, 60)), min_size=1, max_size=25),
+    other=st.sampled_from([{"stream": 1}, {"token": b"12345678"}, {"ranges": (5, 9, 2, 3)}]),
+)
+@settings(max_examples=100)
+def test_any_segments_of_rudp_in_any_order(cuts: list[tuple[int, int]], other: dict[str, Any]) -> None:
+    """The packets of an ordered stream, with the capture's packet that made each whole: nothing twice, nothing lost."""
+    packets = [encode(Packet(MESSAGES[0], 1)), encode(Packet(b"", 2)), encode(Packet(b"[1]", 3))]
+    said, ends = b"".join(packets), list(accumulate(map(len, packets)))
+    apart = "ranges" not in other  # it is another stream, which says the same at the same time
+    frames, had, whole_with = [], set[int](), dict[int, int]()
+    for number, (start, size) in enumerate([(0, 1), *cuts], 1):
+        frames.append(datagram(rudp_segment(start, said[start : start + size])))
+        frames.append(datagram(rudp_segment(start, said[start : start + size], **other)))
+        had |= set(range(start, min(start + size, len(said))))
+        for place, end in enumerate(ends):
+            if had >= set(range(end)):
+                whole_with.setdefault(place, number * 2 - 1)
+    found = capture(frames).messages()
+    wanted = [(place + 1, frame + twin) for twin in range(1 + apart) for place, frame in whole_with.items()]
+    assert sorted((one.message_id, one.last_number) for one in found) == sorted(wanted)
+    assert all((one.stream, one.rudp_stream is None) == (None, False) for one in found)
+
+
+def test_a_stream_of_rudp_wraps_and_need_not_be_seen_from_its_beginning() -> None:
+    packets = [encode(Packet(one, number)) for number, one in enumerate([MESSAGES[0], b"", b"[1]"])]
+    at = 2**32 - len(packets[0]) - 7
+    frames = []
+    for one in packets:
+        frames.append(datagram(rudp_segment(at, one)))
+        at += len(one)
+    found = capture([frames[0], frames[2], frames[1], frames[1]])
+    assert [(one.message_id, one.numbers, one.last_number) for one in found.messages()] == [
+        (0, (1,), 1),
+        (1, (3,), 3),
+        (2, (2,), 3),
+    ]
+    assert found.columns.netlab_packets.tolist() == [2, 2, 2, 1]
+    damaged = frames[1][:-1] + bytes([frames[1][-1] ^ 1])
+    assert [one.message_id for one in capture([frames[0], damaged, frames[2]]).messages()] == [0]
 
 
 def test_recorded_chats_say_what_was_said() -> None:

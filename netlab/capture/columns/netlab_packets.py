@@ -1,4 +1,5 @@
-"""netlab's packets wherever they stand: in UDP datagrams, one behind the other, and in TCP streams put together."""
+"""netlab's packets wherever they stand: in UDP datagrams, one behind the other, and in streams put together, TCP's and
+those that rudp carries in datagrams."""
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.capture.columns.stream_bytes import StreamBytes
-from netlab.capture.octets import Ints, Octets
 from netlab.packets import udp
 from netlab.packets.packet import HEADER, HEADER_LEN, MAGIC, VERSION, begins_like_a_packet
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netlab.capture.columns.whole_file import WholeFile
 
 _FIELDS = ("type", "flags", "payload_length", "fragment_index", "fragment_count", "message_id")
-_NAMES = ("row", "last_row", "stream", "offset", *_FIELDS, "intact")
+_NAMES = ("row", "last_row", "stream", "rudp_stream", "offset", *_FIELDS, "intact")
 _MAGIC = int.from_bytes(MAGIC, "big")
 _CRC_AT = HEADER.byte("crc")
 
@@ -31,6 +31,7 @@ class NetlabPackets:
         last_row: of that with which it could be read: the same, but in a stream, where all bytes before its end had
             to come.
         stream: the TCP stream it stands in, or -1.
+        rudp_stream: the stream of rudp it stands in, counted from 0 in the order in which they begin, or -1.
         offset: where in that stream it begins; in a datagram, where in its payload.
         type, flags, payload_length, fragment_index, fragment_count, message_id: the fields of its header.
         intact: 1 where its CRC is right, 0 where it is wrong, -1 where not all of it was captured.
@@ -39,6 +40,7 @@ class NetlabPackets:
     row: NDArray[np.int64]
     last_row: NDArray[np.int64]
     stream: NDArray[np.int64]
+    rudp_stream: NDArray[np.int64]
     offset: NDArray[np.int64]
     type: NDArray[np.int64]
     flags: NDArray[np.int64]
@@ -50,6 +52,7 @@ class NetlabPackets:
 
     def __init__(self, values: NDArray[np.int64]) -> None:
         """Take one line of `values` for each attribute."""
+        self.values = values
         for name, array in zip(_NAMES, values, strict=True):
             setattr(self, name, array)
 
@@ -58,13 +61,15 @@ class NetlabPackets:
 
 
 def find_packets(whole: WholeFile) -> NetlabPackets:
-    """All netlab packets of a file."""
-    found = [_in_datagrams(whole)]
+    """All netlab packets of a file. A segment of rudp comes before those that begin in it."""
+    found = [whole.netlab_datagrams.values]
     begun = whole.streams.begun
     for number in np.unique(whole.streams.spans.stream).tolist():
-        found.append(_in_stream(number, bool(begun[number]), whole.stream_bytes(number)))
-    values = np.concatenate(found, axis=1)
-    return NetlabPackets(values[:, np.lexsort((values[3], values[0]))])
+        found.append(_in_stream((number, -1), bool(begun[number]), whole.stream_bytes(number)))
+    for number, stream in enumerate(whole.rudp_streams):
+        found.append(_in_stream((-1, number), stream.start[:1] == [0], stream))
+    packets = NetlabPackets(np.concatenate(found, axis=1))
+    return NetlabPackets(packets.values[:, np.lexsort((packets.offset, packets.rudp_stream, packets.row))])
 
 
 def packet_columns(packets: NetlabPackets, count: int) -> dict[str, NDArray[Any]]:
@@ -84,8 +89,8 @@ _COLUMN = {"type": "netlab_type", "flags": "netlab_flags", "payload_length": "ne
 # ---- datagrams -------------------------------------------------------------------------------------------------------
 
 
-def _in_datagrams(whole: WholeFile) -> NDArray[np.int64]:
-    """One line for each of _NAMES."""
+def find_in_datagrams(whole: WholeFile) -> NetlabPackets:
+    """Those of a file that stand in its datagrams themselves."""
     octets = whole.octets
     rows = np.flatnonzero(whole.column("protocol") == udp.PROTOCOL)
     begin = whole.payload_at[rows]
@@ -95,32 +100,30 @@ def _in_datagrams(whole: WholeFile) -> NDArray[np.int64]:
     while len(rows):
         kept = at + HEADER_LEN <= end
         rows, begin, end, at = rows[kept], begin[kept], end[kept], at[kept]
-        kept = (octets.u16(at) == _MAGIC) & (_field(octets, at, "version") == VERSION)
+        kept = (octets.u16(at) == _MAGIC) & (octets.field(HEADER, "version", at) == VERSION)
         rows, begin, end, at = rows[kept], begin[kept], end[kept], at[kept]
-        fields = [_field(octets, at, name) for name in _FIELDS]
+        fields = [octets.field(HEADER, name, at) for name in _FIELDS]
         behind = at + HEADER_LEN + fields[_FIELDS.index("payload_length")]
         intact = [
             _is_intact([whole.data[start:stop]]) if stop <= limit else -1
             for start, stop, limit in zip(at.tolist(), behind.tolist(), end.tolist(), strict=True)
         ]
-        found.append(np.array([rows, rows, np.full(len(rows), -1), at - begin, *fields, intact], np.int64))
+        none = np.full(len(rows), -1)
+        found.append(np.array([rows, rows, none, none, at - begin, *fields, intact], np.int64))
         at = behind
-    return np.concatenate(found, axis=1)
-
-
-def _field(octets: Octets, at: Ints, key: str) -> Ints:
-    """A field of the headers that stand at `at`."""
-    bits, byte = HEADER.field(key).bits, at + HEADER.byte(key)
-    if bits < 8:
-        return octets.u8(byte) >> 8 - bits - HEADER.first_bit(key) % 8 & (1 << bits) - 1
-    return {8: octets.u8, 16: octets.u16, 32: octets.u32}[bits](byte)
+    return NetlabPackets(np.concatenate(found, axis=1))
 
 
 # ---- streams ---------------------------------------------------------------------------------------------------------
 
 
-def _in_stream(number: int, begun: bool, stream: StreamBytes) -> NDArray[np.int64]:
-    """One line for each of _NAMES. The next header is where the one before says; it is never hunted for."""
+def _in_stream(numbers: tuple[int, int], begun: bool, stream: StreamBytes) -> NDArray[np.int64]:
+    """One line for each of _NAMES. The next header is where the one before says; it is never hunted for.
+
+    Args:
+        numbers: of the stream, as TCP's and as rudp's; one of them is -1.
+        begun: its beginning was seen.
+    """
     found: list[tuple[int, ...]] = []
     at, last = 0 if begun else _first_packet(stream), -1
     while at is not None and (header := stream.read(at, at + HEADER_LEN)) and begins_like_a_packet(header):
@@ -130,7 +133,7 @@ def _in_stream(number: int, begun: bool, stream: StreamBytes) -> NDArray[np.int6
         intact = -1 if parts is None else _is_intact(parts)
         rows = stream.rows(at, end)
         last = max(last, *rows)
-        found.append((rows[0], last, number, at, *(fields[name] for name in _FIELDS), intact))
+        found.append((rows[0], last, *numbers, at, *(fields[name] for name in _FIELDS), intact))
         if intact == 0:  # a wrong CRC ends the connection
             break
         at = end

@@ -73,7 +73,7 @@ def stream_columns(column: Callable[[str], NDArray[Any]]) -> tuple[dict[str, NDA
     # a reset's number may be anything (RFC 9293 §3.10.7.1), and so may a lone acknowledgment's that is not wanted
     steady = ~reset & ((payload > 0) | (flags & (TcpFlags.SYN | TcpFlags.FIN) != 0))
     seq = column("seq")[rows] + syn
-    at = _unwrap(seq, stream, steady)
+    at = unwrapped(seq, stream, steady)
     origin, begun = _origins(at, stream, len(keys), syn & ~reset, steady & (payload > 0))
     at -= origin[stream]
     columns["stream"][rows] = stream
@@ -84,13 +84,13 @@ def stream_columns(column: Callable[[str], NDArray[Any]]) -> tuple[dict[str, NDA
     zero = np.zeros(len(keys), np.int64)  # the sequence number at offset 0
     zero[stream] = seq - at
     ack, of = column("ack")[rows][acks], stream[acks]
-    climbed = _unwrap(ack, of, np.ones(len(acks), bool))
+    climbed = unwrapped(ack, of, np.ones(len(acks), bool))
     begins = np.flatnonzero(np.diff(of, prepend=-1))
     from_zero = np.zeros(len(keys), np.int64)
     from_zero[of[begins]] = (ack[begins] - zero[peer[of[begins]]] + _HALF) % _ALL - _HALF
     columns["ack_offset"][rows[acks]] = climbed + from_zero[of]
     carrying = np.flatnonzero((payload > 0) & ~reset)
-    spans, repeated = _spans(stream[carrying], at[carrying], payload[carrying], rows[carrying])
+    spans, repeated = spans_of(stream[carrying], at[carrying], payload[carrying], rows[carrying])
     columns["repeated_len"][rows[carrying]] = repeated
     return columns, Streams(spans, begun, peer)
 
@@ -129,7 +129,7 @@ def _connections(column: Callable[[str], NDArray[Any]], rows: Ints) -> NDArray[n
     return found
 
 
-def _unwrap(seq: NDArray[np.int64], stream: Ints, steady: Mask) -> NDArray[np.int64]:
+def unwrapped(seq: NDArray[np.int64], stream: Ints, steady: Mask) -> NDArray[np.int64]:
     """Numbers that do not wrap, from numbers that do; each stream's begin anywhere.
 
     From one `steady` packet to the next of its stream is less than 2**31; others are told by the last steady one.
@@ -163,7 +163,7 @@ def _origins(
     return origin, begun
 
 
-def _spans(
+def spans_of(
     stream: Ints, start: NDArray[np.int64], size: NDArray[np.int64], row: Ints
 ) -> tuple[Spans, NDArray[np.int64]]:
     """Who carried which bytes first, and of each segment how many bytes others had carried before it.

@@ -117,7 +117,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str, int | str | None, str]]] = {
             "i4",
             "",
             None,
-            "netlab packets that begin in this packet: in its datagram, or in TCP's stream",
+            "netlab packets that begin in this packet: in its datagram, in TCP's stream or in rudp's",
         ),
         "netlab_type": ("i4", "", -1, "what the first of them is for: `packet.PacketType`, 0 data"),
         "netlab_flags": ("i4", "", -1, "its flags: 1 SESSION"),

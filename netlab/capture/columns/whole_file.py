@@ -13,7 +13,8 @@ from netlab.capture.columns.details import arp_columns, icmp_columns, link_addre
 from netlab.capture.columns.directions import direction_column
 from netlab.capture.columns.flow_numbers import flow_columns
 from netlab.capture.columns.headers import header_columns
-from netlab.capture.columns.netlab_packets import NetlabPackets, find_packets, packet_columns
+from netlab.capture.columns.netlab_packets import NetlabPackets, find_in_datagrams, find_packets, packet_columns
+from netlab.capture.columns.rudp_streams import Segments, put_together
 from netlab.capture.columns.stream_bytes import StreamBytes
 from netlab.capture.columns.stream_numbers import Streams, stream_columns
 from netlab.capture.columns.table import COLUMNS
@@ -114,6 +115,21 @@ class WholeFile:
         return StreamBytes(start[kept], end[kept], row[kept], at[kept], self.data)
 
     @functools.cached_property
+    def netlab_datagrams(self) -> NetlabPackets:
+        """netlab's packets that stand in datagrams themselves."""
+        return find_in_datagrams(self)
+
+    @functools.cached_property
+    def rudp_segments(self) -> Segments:
+        """rudp's segments in all datagrams."""
+        return Segments(self, self.netlab_datagrams)
+
+    @functools.cached_property
+    def rudp_streams(self) -> list[StreamBytes]:
+        """The streams that rudp carries, put together."""
+        return put_together(self, self.rudp_segments)
+
+    @functools.cached_property
     def netlab_packets(self) -> NetlabPackets:
         """netlab's packets in all datagrams and streams."""
         return find_packets(self)
@@ -133,9 +149,11 @@ class WholeFile:
         packets = self.netlab_packets
         start = int(packets.offset[place])
         end = start + HEADER_LEN + int(packets.payload_length[place])
-        stream = int(packets.stream[place])
+        stream, rudp_stream = int(packets.stream[place]), int(packets.rudp_stream[place])
         if stream >= 0:
             return self.stream_bytes(stream).read(start, end) or b""
+        if rudp_stream >= 0:
+            return self.rudp_streams[rudp_stream].read(start, end) or b""
         at = int(self.payload_at[packets.row[place]])
         return bytes(self.data[at + start : at + end])
 
