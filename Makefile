@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab bench docs clean
+.PHONY: help demo test lab bench notebooks docs clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: .venv/.bench  ## the benchmarks, each printing ratios against its peers
 	$(BIN)/python benchmarks/reliable.py
 	$(BIN)/python benchmarks/testbed.py
 	$(BIN)/python benchmarks/capture.py
+
+notebooks: .venv/.lab .venv/.dev  ## run the notebooks, and write their outputs
+	$(BIN)/python -m tests.course.run_notebooks
 
 docs: .venv/.installed  ## the pictures of README.md and docs/, drawn anew
 	$(BIN)/python docs/make_pictures.py

@@ -1,0 +1,117 @@
+"""Every notebook runs from top to bottom, says what is committed, and has the course's form.
+
+Each runs in an empty folder, as it would for somebody who copied it; those with live cells again where namespaces are
+refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="jupyter is not installed: pip install 'netlab-edu[lab]'")
+
+from tests.course.run_notebooks import NOTEBOOKS, ROOT, execute, is_live, read, said  # noqa: E402
+
+MOST_CELLS, MOST_LINES, MOST_BYTES = 40, 12, 300_000
+
+LESSONS = [path for path in NOTEBOOKS if re.match(r"(0[1-9]|1[0-2])-", path.name)]
+PARTS = ("predict", "run", "compare", "explain", "exercise", "what the model leaves out", "further reading")
+
+REFUSE = 'echo 0 > /proc/sys/user/max_user_namespaces; echo 0 > /proc/sys/user/max_net_namespaces; exec "$@"'
+
+
+def name(path: Path) -> str:
+    return path.stem[:2]
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(330)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_it_runs_and_says_what_is_committed(path: Path, tmp_path: Path) -> None:
+    ran = execute(path, tmp_path)
+    for before, after in zip(code_cells(read(path)), code_cells(ran), strict=True):
+        if not is_live(before):
+            assert said(after) == said(before), f"run `make notebooks` if this is right:\n{before.source}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(330)
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if any(map(is_live, read(path).cells))], ids=name)
+def test_it_runs_where_namespaces_are_refused(path: Path) -> None:
+    inside = ("unshare", "-Ur", "sh", "-c", REFUSE, "sh")
+    if subprocess.run([*inside, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no user namespace to refuse others in")
+    program = [*inside, sys.executable, "-m", "tests.course.run_notebooks", "--dry", path.name]
+    ran = subprocess.run(program, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_its_size(path: Path) -> None:
+    notebook = read(path)
+    assert len(notebook.cells) <= MOST_CELLS
+    assert path.stat().st_size <= MOST_BYTES
+    for cell in code_cells(notebook):
+        assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=name)
+def test_it_has_the_parts_of_a_lesson_in_their_order(path: Path) -> None:
+    headings = [
+        line.lstrip("# ").lower()
+        for cell in read(path).cells
+        if cell.cell_type == "markdown"
+        for line in cell.source.splitlines()
+        if re.match(r"#+ |\*\*Further|\*\*To think", line)
+    ]
+    places = [next((k for k, line in enumerate(headings) if part in line), None) for part in PARTS]
+    missing = [part for part, place in zip(PARTS, places, strict=True) if place is None]
+    assert not missing
+    assert places == sorted(places, key=lambda place: place or 0), "the parts are out of order"
+    text = " ".join(cell.source for cell in read(path).cells)
+    assert "to think about" in text.lower()
+    assert "predict(" in text
+    assert "check." in text
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_outputs_are_committed_and_live_ones_are_not(path: Path) -> None:
+    notebook = read(path)
+    for cell in code_cells(notebook):
+        if is_live(cell):
+            assert cell.outputs == []
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", cell.source
+            data = output.get("data", {})
+            for kind in ("image/png", "image/svg+xml"):
+                if kind in data:
+                    alt = output.get("metadata", {}).get(kind, {}).get("alt") or data.get("text/plain", "")
+                    assert len(alt) > 20, f"a picture without words: {cell.source}"
+                    assert not alt.startswith("<"), f"a picture whose words are a repr: {cell.source}"
+            if "image/png" in data:
+                base64.b64decode(data["image/png"])
+    assert any(cell.outputs for cell in code_cells(notebook)) or not code_cells(notebook)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_it_keeps_to_the_public_api_and_the_loop_that_runs(path: Path) -> None:
+    source = "\n".join(cell.source for cell in code_cells(read(path)))
+    assert "asyncio.run(" not in source
+    assert not re.search(r"from tests|import tests|from netlab\S* import _|\._[a-z]", source)
+
+
+def test_the_index_names_every_notebook() -> None:
+    index = "\n".join(cell.source for cell in read(ROOT / "notebooks" / "00-index.ipynb").cells)
+    assert [path.name for path in NOTEBOOKS[1:] if path.name not in index] == []
