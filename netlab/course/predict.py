@@ -108,8 +108,11 @@ class Guess:
 
     def draw(self, ax: Axes, *, axis: Literal["x", "y"] = "y") -> Axes:
         """A dotted line at the guess, across the figure of the result, with its name beside it."""
+        from matplotlib.patheffects import withStroke
+
+        halo = [withStroke(linewidth=4, foreground="white")]
         line, across = (ax.axhline, ax.get_yaxis_transform()) if axis == "y" else (ax.axvline, ax.get_xaxis_transform())
-        line(self.value, color=COLOUR, linestyle=":", linewidth=2)
+        line(self.value, color=COLOUR, linestyle=":", linewidth=2.5, path_effects=halo, zorder=6)
         at = (0.99, self.value) if axis == "y" else (self.value, 0.99)
         ax.text(
             *at,
@@ -119,6 +122,9 @@ class Guess:
             va="bottom" if axis == "y" else "top",
             rotation=0 if axis == "y" else 90,
             color=COLOUR,
+            fontweight="bold",
+            path_effects=halo,
+            zorder=6,
         )
         return ax
 
