@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from netlab.chat import messages as m
-from netlab.chat.bucket import Bucket
+from netlab.chat.bucket import Allowance
 from netlab.chat.client_events import (
     Ask,
     Changed,
@@ -45,7 +45,7 @@ REDIAL_MOST: Ns = 5 * S
 """Pause before the first attempt to connect again, and the longest; it doubles in between."""
 
 PACE = 0.9
-"""Share of the hub's rate that a client uses: the network may press together what was sent evenly."""
+"""Share of the hub's rate that a client uses: clocks differ, and over udp something may come late or twice."""
 
 NUMBER_AROUND = 64
 """Room for an operation's number in its JSON, bytes."""
@@ -57,12 +57,14 @@ LASTING = frozenset({"bad_name", "name_taken", "bad_token", "hello_first", "resu
 class _UnderWay:
     """An operation that was sent and has not ended."""
 
-    __slots__ = ("answers_by", "data", "gives_up_at", "operation", "ref", "repeat_at")
+    __slots__ = ("answers_by", "data", "gives_up_at", "holds", "operation", "ref", "repeat_at")
 
     def __init__(self, ref: int | None, operation: m.Operation, data: bytes) -> None:
         self.ref = ref
         self.operation = operation
         self.data = data
+        self.holds = False
+        """Something of the hub's rate, since nobody knows whether it has come."""
         self.repeat_at: Ns | None = None
         self.gives_up_at: Ns | None = None
         self.answers_by: Ns | None = None
@@ -100,8 +102,8 @@ class ChatClient:
         self._timer: Ns | None = None  # of the state: next redial, or next hello
         self._hello_until: Ns | None = None
         self._pace_at: Ns | None = None
-        self._messages: Bucket | None = None
-        self._bytes: Bucket | None = None
+        self._messages: Allowance | None = None
+        self._bytes: Allowance | None = None
         self._next_op = 0
         self._queue: deque[tuple[int | None, m.Operation]] = deque()
         self._again: deque[int] = deque()  # operations to send once more, after a cut
@@ -154,7 +156,7 @@ class ChatClient:
                 self._state = "connecting"
                 self._out.append(Dial())
             case Leave():
-                self._end("", "left")
+                self._end("", "left", now)
         return self._out
 
     @property
@@ -182,8 +184,8 @@ class ChatClient:
         self.max_message = welcome.max_message
         rate = welcome.rate
         if rate is not None and self._messages is None and min(rate.messages, rate.burst, rate.bytes) > 0:
-            self._messages = Bucket(rate.messages * PACE, max(1, rate.burst * PACE), now)
-            self._bytes = Bucket(rate.bytes * PACE, max(rate.bytes, self.max_message + ENVELOPE), now)
+            self._messages = Allowance(rate.messages * PACE, max(1, rate.burst * PACE), now)
+            self._bytes = Allowance(rate.bytes * PACE, max(rate.bytes, self.max_message + ENVELOPE), now)
         if restarted:
             self._restart(now)
         else:
@@ -201,12 +203,12 @@ class ChatClient:
         for op, under_way in list(self._under_way.items()):
             operation = under_way.operation
             if isinstance(operation, m.Emit):
-                self._finish(op, Outcome("unknown", detail="the session was lost"))
+                self._finish(op, Outcome("unknown", detail="the session was lost"), now)
             elif isinstance(operation, m.Leave):  # nobody is in any more
                 self.rooms.pop(_spelled(operation.room), None)
-                self._finish(op, Outcome("ok"))
+                self._finish(op, Outcome("ok"), now)
             elif under_way.ref is None:  # a join of ours from the restart before
-                del self._under_way[op]
+                self._has_come(self._under_way.pop(op), now)
                 self._queue.appendleft((None, operation))
         for room, view in list(self.rooms.items()):
             del self.rooms[room]
@@ -219,21 +221,21 @@ class ChatClient:
         goodbye = self._goodbye
         ever_open = bool(self._secret) or bool(self.sid)
         if not ever_open or self._redial_for == 0 or (goodbye is not None and goodbye.code in LASTING):
-            self._end(goodbye.code if goodbye else "", (goodbye.detail if goodbye else "") or detail)
+            self._end(goodbye.code if goodbye else "", (goodbye.detail if goodbye else "") or detail, now)
             return
         if self._cut_at is None:
             self._cut_at = now
             self._out.append(Changed("reconnecting", goodbye.code if goodbye else "", detail))
         elif now - self._cut_at >= self._redial_for:
-            self._end("", f"no way back to the server: {detail}")
+            self._end("", f"no way back to the server: {detail}", now)
             return
         self._state, self._timer, self._pace_at = "waiting", now + self._pause, None
         self._pause = min(2 * self._pause, REDIAL_MOST)
 
-    def _end(self, code: str, detail: str) -> None:
+    def _end(self, code: str, detail: str, now: Ns) -> None:
         self._state, self._timer, self._pace_at = "ended", None, None
         for op in list(self._under_way):
-            self._finish(op, Outcome("unknown", code=code, detail=detail))
+            self._finish(op, Outcome("unknown", code=code, detail=detail), now)
         while self._queue:
             ref, _ = self._queue.popleft()
             if ref is not None:
@@ -272,35 +274,49 @@ class ChatClient:
         while self._state == "open":
             while self._again and self._again[0] not in self._under_way:
                 self._again.popleft()
-            if self._again:
-                data = self._under_way[self._again[0]].data
-            elif self._queue and len(self._under_way) < WINDOW:
-                operation = msgspec.structs.replace(self._queue[0][1], op=self._next_op + 1)
-                data = m.encode_json(operation)
-            else:
+            if self._again:  # it holds its part of the rate still: the hub takes it once
+                self._out.append(Transmit(self._under_way[self._again.popleft()].data))
+                continue
+            if not self._queue or len(self._under_way) >= WINDOW:
                 return
-            if self._messages is not None and self._bytes is not None:
-                wait = max(self._bytes.until(len(data), now), self._messages.until(1, now))
-                if wait:
-                    self._pace_at = now + wait
-                    return
-                self._bytes.take(len(data), now)
-                self._messages.take(1, now)
-            if self._again:
-                self._again.popleft()
-            else:
-                self._next_op += 1
-                under_way = self._under_way[self._next_op] = _UnderWay(self._queue.popleft()[0], operation, data)
-                if not self.reliable:
-                    best_effort = isinstance(operation, m.Emit)
-                    under_way.gives_up_at = now + (EMIT_WAIT if best_effort else HELLO_FOR)
-                    under_way.repeat_at = None if best_effort else now + HELLO_EVERY
-            self._out.append(Transmit(data))
+            operation = msgspec.structs.replace(self._queue[0][1], op=self._next_op + 1)
+            under_way = _UnderWay(self._queue[0][0], operation, m.encode_json(operation))
+            if not self._may_send(under_way, now):
+                return
+            self._queue.popleft()
+            self._next_op += 1
+            self._under_way[self._next_op] = under_way
+            if not self.reliable:
+                best_effort = isinstance(operation, m.Emit)
+                under_way.gives_up_at = now + (EMIT_WAIT if best_effort else HELLO_FOR)
+                under_way.repeat_at = None if best_effort else now + HELLO_EVERY
+            self._out.append(Transmit(under_way.data))
 
-    def _finish(self, op: int, outcome: Outcome) -> None:
+    def _may_send(self, under_way: _UnderWay, now: Ns) -> bool:
+        """Whether the hub's rate has room for it, which it holds then; if not, when to look again."""
+        if self._messages is None or self._bytes is None:
+            return True
+        waits = self._messages.until(1, now), self._bytes.until(len(under_way.data), now)
+        if any(waits) or None in waits:
+            self._pace_at = None if None in waits else now + max(wait for wait in waits if wait is not None)
+            return False
+        self._messages.hold(1)
+        self._bytes.hold(len(under_way.data))
+        under_way.holds = True
+        return True
+
+    def _has_come(self, under_way: _UnderWay, now: Ns) -> None:
+        """The hub has it, or it never will: from now on what it holds of the rate comes back."""
+        if under_way.holds and self._messages is not None and self._bytes is not None:
+            under_way.holds = False
+            self._messages.spend(1, now)
+            self._bytes.spend(len(under_way.data), now)
+
+    def _finish(self, op: int, outcome: Outcome, now: Ns) -> None:
         under_way = self._under_way.pop(op, None)
         if under_way is None:
             return
+        self._has_come(under_way, now)
         if under_way.ref is not None:
             self._out.append(Done(under_way.ref, outcome))
         elif outcome.status != "ok" and isinstance(under_way.operation, m.Join):  # ours, after a restart: we are out
@@ -321,11 +337,13 @@ class ChatClient:
             if isinstance(operation, m.Emit) and operation.answer_ms:
                 under_way.answers_by = now + operation.answer_ms * MS + EMIT_WAIT
                 under_way.repeat_at = under_way.gives_up_at = None
+                self._has_come(under_way, now)
+                self._pump(now)
                 return
         # Of an operation of long ago the hub can't say that it was surely not done.
         status: Literal["ok", "failed", "unknown"] = "unknown" if result.code == "stale_operation" else result.status
         outcome = Outcome(status, result.rooms, result.code, result.detail, result.data)
-        self._finish(result.op, outcome)
+        self._finish(result.op, outcome, now)
         self._pump(now)
 
     def _note_done(self, operation: m.Operation, result: m.Result) -> None:
@@ -369,7 +387,7 @@ class ChatClient:
             case m.Gap():
                 self._gap(message)
             case m.Answers():
-                self._finish(message.op, Outcome("ok", data=message))
+                self._finish(message.op, Outcome("ok", data=message), now)
                 self._pump(now)
             case m.Goodbye():
                 self._told(message, now)
@@ -433,9 +451,9 @@ class ChatClient:
     def _operations_due(self, now: Ns) -> None:
         for op, under_way in list(self._under_way.items()):
             if under_way.gives_up_at is not None and now >= under_way.gives_up_at:
-                self._finish(op, Outcome("unknown", detail="no answer in time"))
+                self._finish(op, Outcome("unknown", detail="no answer in time"), now)
             elif under_way.answers_by is not None and now >= under_way.answers_by:
-                self._finish(op, Outcome("unknown", detail="the answers did not come"))
+                self._finish(op, Outcome("unknown", detail="the answers did not come"), now)
             elif under_way.repeat_at is not None and now >= under_way.repeat_at:
                 under_way.repeat_at = now + HELLO_EVERY
                 self.counters["repeats"] += 1

@@ -1,12 +1,14 @@
-"""The token bucket: so many at once, so many a second, and it says how long to wait."""
+"""The token bucket: so many at once, so many a second; how long to wait, and what may be sent against one far away."""
 
 from __future__ import annotations
+
+from collections import deque
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.chat.bucket import Bucket
+from netlab.chat.bucket import Allowance, Bucket
 from netlab.units import MS, Ns, S
 
 
@@ -72,3 +74,36 @@ def test_the_wait_is_long_enough_and_not_longer(rate: int, burst: int, first: in
     if wait:
         assert bucket.take(burst, now + wait - 2 - wait // 10**6) > 0 or wait <= 2
         assert bucket.take(burst, now + wait) == 0
+
+
+@given(
+    burst=st.integers(1, 20),
+    steps=st.lists(st.tuples(st.integers(0, S // 2), st.sampled_from("sah"), st.integers(1, 4)), max_size=80),
+)
+def test_what_an_allowance_lets_go_a_bucket_has_room_for(burst: int, steps: list[tuple[Ns, str, int]]) -> None:
+    """Whenever things arrive, in order, and however late their sender hears of it."""
+    bucket, allowance, now = Bucket(10, burst, 0), Allowance(10, burst, 0), 0
+    on_the_way: deque[int] = deque()
+    there: deque[int] = deque()
+    for pause, what, tokens in steps:
+        now += pause
+        if what == "s" and tokens <= burst and allowance.until(tokens, now) == 0:
+            allowance.hold(tokens)
+            on_the_way.append(tokens)
+        elif what == "a":
+            for _ in range(min(tokens * 3, len(on_the_way))):  # pressed together
+                there.append(on_the_way.popleft())
+                assert bucket.take(there[-1], now) == 0
+        elif what == "h" and there:
+            allowance.spend(there.popleft(), now)
+
+
+def test_an_allowance_waits_for_word_where_no_time_would_do() -> None:
+    allowance = Allowance(rate=10, burst=3, now=0)
+    for _ in range(3):
+        assert allowance.until(1, 0) == 0
+        allowance.hold(1)
+    assert allowance.until(1, 0) is allowance.until(1, 3600 * S) is None
+    allowance.spend(1, 3600 * S)
+    assert allowance.until(1, 3600 * S) == pytest.approx(100 * MS, abs=2)  # its token drips in again from now on
+    assert allowance.until(1, 3601 * S) == 0

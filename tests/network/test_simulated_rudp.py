@@ -49,8 +49,7 @@ class World:
             self.simulation.channels[direction].configure(parse_link(link))
 
     async def _serve(self, over: asyncio.Event) -> None:
-        # A blackout presses together what was said evenly: that would be over the rate that a hub allows.
-        limits = ChatLimits(message_rate=0, history=10_000)
+        limits = ChatLimits(history=10_000)
         hub = HubShell(limits=limits, entropy=seeded_entropy(self.seed, "hub"), wall_clock=lambda: 1_700_000_000 * S)
         async with serve("rudp://0.0.0.0:9002", hub=hub):
             await over.wait()
