@@ -130,9 +130,9 @@ def read_axis(text: str) -> Axis:
         if slash or not all(values):
             raise BadSweep(f"--sweep {text!r} has an empty value, or a / without a range: write such as {EXAMPLE}")
         return Axis(key, tuple(dict.fromkeys(values)))
-    points = int(count) if count.isascii() and count.isdecimal() and len(count) <= 6 else 0
-    if points < 2:
-        raise BadSweep(f"--sweep {text!r} does not say how many points, at least 2: write such as {EXAMPLE}")
+    points = int(count) if count.isascii() and count.isdecimal() and len(count) <= 7 else 0
+    if not 2 <= points <= MOST_RUNS:
+        raise BadSweep(f"--sweep {text!r} does not say how many points, 2 to {MOST_RUNS}: write such as {EXAMPLE}")
     (low, high), unit = _ends(text, first, last)
     numbers = [low + (high - low) * k / (points - 1) for k in range(points)]
     if not unit and any(number != round(number) for number in numbers):

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -17,8 +18,6 @@ from netlab.scenarios.sweep_results import Result
 from netlab.scenarios.worlds import run
 
 BACKENDS = ("local", "dask")
-
-INSTALL = "pip install 'netlab-edu[sweep]'"
 
 PATIENCE_S = 10
 """For a scheduler to answer."""
@@ -47,7 +46,7 @@ def do(
     try:
         import joblib
     except ImportError:
-        raise CannotSweep(f"a sweep needs joblib: {INSTALL}") from None
+        raise CannotSweep(_missing("a sweep", "joblib")) from None
     with _backend(joblib, processes, scheduler):
         parallel = joblib.Parallel(return_as="generator_unordered")
         finished = parallel(joblib.delayed(work)(job, os.getpid()) for job in left)
@@ -77,6 +76,10 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _missing(what: str, package: str) -> str:
+    return f"{what} needs {package}: {sys.executable} -m pip install '{package}'"
+
+
 @contextlib.contextmanager
 def _backend(joblib: Any, processes: int, scheduler: str) -> Iterator[None]:
     if not scheduler:
@@ -86,7 +89,7 @@ def _backend(joblib: Any, processes: int, scheduler: str) -> Iterator[None]:
     try:
         from distributed import Client
     except ImportError:
-        raise CannotSweep(f"a sweep on Dask needs it: {INSTALL}") from None
+        raise CannotSweep(_missing("a sweep on Dask", "dask[distributed]")) from None
     try:
         client = Client(scheduler, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

@@ -254,6 +254,8 @@ def short(tmp_path: Path) -> str:
 def test_what_is_asked_wrong(short: str, tmp_path: Path) -> None:
     for arguments, shown in (
         (("--sweep", "link.loss"), "no key with its values"),
+        (("--sweep", "link.loss=0%..10%/1"), "does not say how many points, 2 to 1000000"),
+        (("--sweep", "link.loss=0%..10%/99999999"), "does not say how many points, 2 to 1000000"),
         (("--runs", "3"), "are for a --sweep"),
         (("--csv",), "are for a --sweep"),
         (("--sweep", "link.loss=1%", "--backend", "dask"), "--scheduler"),
@@ -271,7 +273,7 @@ def test_without_joblib_one_line_says_what_to_install(short: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "netlab: error: a sweep needs joblib: pip install 'netlab-edu[sweep]'\n"
+    assert done.stderr == f"netlab: error: a sweep needs joblib: {sys.executable} -m pip install 'joblib'\n"
 
 
 @pytest.mark.slow
