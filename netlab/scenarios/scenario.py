@@ -153,10 +153,13 @@ def load(name: str) -> Scenario:
     path = READY / f"{name}.toml" if "/" not in name and not name.endswith(".toml") else Path(name)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in READY.glob("*.toml")))
-        why = "not text" if isinstance(error, UnicodeDecodeError) else "there is no such file and no such scenario"
-        raise BadScenario(f"{name}: {why}; ready ones are {known}") from None
+        raise BadScenario(f"{name}: there is no such file and no such scenario; ready ones are {known}") from None
+    except UnicodeDecodeError:
+        raise BadScenario(f"{name}: not text, so no scenario") from None
+    except OSError as error:
+        raise BadScenario(f"{name}: {error.strerror}") from None
     try:
         return parse_scenario(text)
     except BadScenario as error:

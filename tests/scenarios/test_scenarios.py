@@ -154,6 +154,11 @@ def test_scenarios_by_name_and_by_file(tmp_path: Path) -> None:
             load(name)
 
 
+def test_what_is_there_and_cannot_be_read_is_not_called_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadScenario, match=r": Is a directory$"):
+        load(str(tmp_path))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_counted_adds_up(name: str) -> None:
     ran = run(load(name), seed=3)
