@@ -69,9 +69,10 @@ def _say(line: str) -> None:
 
 def _list(capture: Capture) -> None:
     began = next((packet.record.time_ns for packet in capture if packet.record.time_ns is not None), 0)
-    several = len({packet.record.interface.name for packet in capture}) > 1
+    names = {printable(packet.record.interface.name or "") for packet in capture}
+    width = max(map(len, names)) if len(names) > 1 else 0
     for packet in capture:
-        _say(line_of(packet.summary, began, several=several))
+        _say(line_of(packet.summary, began, interface=width))
     if not len(capture):
         click.echo(f"netlab layers: {printable(str(capture.path))} holds no packets", err=True)
 

@@ -16,18 +16,18 @@ _NETLAB = "netlab packet"
 _HEADER = 20  # of a netlab packet, bytes
 
 
-def line_of(summary: Summary, began: int, *, several: bool) -> str:
+def line_of(summary: Summary, began: int, *, interface: int = 0) -> str:
     """A line of a list, in columns.
 
     Args:
         began: when the capture did, ns.
-        several: name the interface too.
+        interface: columns for its name; 0: it is not named.
     """
     words = beginning(summary, began)
-    if several:
-        words.insert(1, summary.interface)
+    if interface:
+        words.insert(1, f"{summary.interface:<{interface}}")
     payload = "" if summary.payload_len is None else f" ({summary.payload_len})"
-    words += [f"{summary.protocol:<5}", f"{summary.flags:<8}", f"{summary.length} B{payload:<8}"]
+    words += [f"{summary.protocol:<5}", f"{summary.flags:<8}", f"{f'{summary.length} B{payload}':<14}"]
     if summary.netlab:
         words.append(click.style(" | ".join(str(part) for part in summary.netlab), fg="green"))
     return " ".join(words + _ending(summary)).rstrip()

@@ -123,6 +123,14 @@ def test_hostile_bytes_are_escaped_wherever_they_stand(netlab, file):
         assert not set(text) & set("\x1b\r\u202e\u2028")
 
 
+def test_places_with_names_of_different_lengths_leave_the_columns_where_they_are(netlab, tmp_path):
+    blocks = [pcapng.section_header(), pcapng.interface("A"), pcapng.interface("gateway")]
+    blocks += [pcapng.enhanced_packet(place, 10**18, frame(b"x" * size)) for place, size in ((0, 5), (1, 1200))]
+    (tmp_path / "places").write_bytes(b"".join(blocks))
+    one, other = netlab("layers", str(tmp_path / "places")).stdout.decode().splitlines()
+    assert (one.index("127.0.0.1"), one.index("UDP")) == (other.index("127.0.0.1"), other.index("UDP"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
