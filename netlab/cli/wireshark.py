@@ -12,9 +12,9 @@ from netlab.packets.text import printable
 
 
 @click.command("wireshark", epilog="Example: netlab wireshark --install")
-@click.option("--install", "action", flag_value="install", help="Put both files where Wireshark looks.")
-@click.option("--uninstall", "action", flag_value="uninstall", help="Take them away again.")
-@click.option("--print", "action", flag_value="print", help="Print the dissector, and install nothing.")
+@click.option("--install", is_flag=True, help="Put both files where Wireshark looks.")
+@click.option("--uninstall", is_flag=True, help="Take them away again.")
+@click.option("--print", "printed", is_flag=True, help="Print the dissector, and install nothing.")
 @click.option(
     "--dir",
     "directory",
@@ -22,30 +22,31 @@ from netlab.packets.text import printable
     metavar="DIR",
     help="This folder for both files, in the place of your personal ones.",
 )
-def command(action: str | None, directory: Path | None) -> None:
+def command(install: bool, uninstall: bool, printed: bool, directory: Path | None) -> None:
     """netlab's packets in Wireshark: fields, filters such as netlab.type == "hello", split messages put together; and
     simulations and testbeds as interfaces to capture from.
 
     Both are files in your personal folders; nothing of Wireshark itself is changed. Without an option: where they go,
     and what is there.
     """
-    if action == "print":
+    if install + uninstall + printed > 1:
+        raise click.UsageError("--install, --uninstall, --print: choose one")
+    if printed:
         click.echo(dissector(), nl=False)
         return
     where = folders.find_folders() if directory is None else folders.in_directory(directory)
-    match action:
-        case "install":
-            for path in folders.install(where):
-                click.echo(f"written: {printable(str(path))}")
-            _say_what_next(where, directory)
-        case "uninstall":
-            removed = folders.uninstall(where)
-            for path in removed:
-                click.echo(f"removed: {printable(str(path))}")
-            if not removed:
-                click.echo(f"nothing of netlab's is in {printable(str(where.plugins))}")
-        case _:
-            _say_what_is_there(where)
+    if install:
+        for path in folders.install(where):
+            click.echo(f"written: {printable(str(path))}")
+        _say_what_next(where, directory)
+    elif uninstall:
+        removed = folders.uninstall(where)
+        for path in removed:
+            click.echo(f"removed: {printable(str(path))}")
+        if not removed:
+            click.echo(f"nothing of netlab's is in {printable(str(where.plugins))}")
+    else:
+        _say_what_is_there(where)
 
 
 def _say_what_is_there(where: folders.Folders) -> None:

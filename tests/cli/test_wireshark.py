@@ -93,3 +93,10 @@ def test_tshark_finds_the_installed_dissector_by_itself(netlab, tmp_path):
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     told = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
     assert "netlab 91 hello" in told
+
+
+def test_to_install_and_to_uninstall_is_refused(netlab, tmp_path):
+    done = netlab("wireshark", "--install", "--uninstall", HOME=str(tmp_path), PATH=NO_WIRESHARK)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"--install, --uninstall, --print: choose one" in done.stderr
+    assert list(tmp_path.iterdir()) == []
