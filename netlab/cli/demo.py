@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netlab.cli.argument_types import File
+from netlab.errors import NetlabError
 from netlab.packets.endpoint import DEFAULT_PORTS
 from netlab.packets.text import printable
 
@@ -76,7 +77,10 @@ def command(out: Path) -> None:
     from netlab.capture.files import read
     from netlab.course.demo_story import SCHEMES, capture_chat, read_traffic
 
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NetlabError(f"{printable(str(out))}: {error.strerror}: name another with --out FOLDER") from None
     progress = Console(stderr=True)
     episodes = []
     for scheme in SCHEMES:

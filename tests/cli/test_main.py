@@ -111,6 +111,7 @@ def test_a_wrong_command_line_is_told_in_one_line(netlab, arguments, said):
         (["serve", "--tls-cert", "/nowhere.pem", "--tls-key", __file__], "netlab: error: /nowhere.pem: No such file"),
         (["serve", "--tls-cert", __file__, "--tls-key", __file__], "are no PEM certificate and its key\n"),
         (["serve", "--tcp", "tcp://192.0.2.1:0", "--insecure"], "Cannot assign requested address"),
+        (["demo", "--out", "/proc/netlab"], "/proc/netlab: No such file or directory: name another with --out FOLDER"),
         (["layers", "/dev/zero"], "/dev/zero is a device, and no capture file"),
         (["tcp-chat", "join", "--tls-ca", "/nowhere.pem"], "/nowhere.pem: No such file"),
         (["serve", "--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], "/nowhere.pem"),
