@@ -147,10 +147,12 @@ def _directions(
     if scenario is not None:
         chosen = load(scenario)
         there, back = chosen.there or chosen.link, chosen.back or chosen.link
-        return chosen.directions, f"{scenario}: " + (
-            f"link {there}" if there == back else f"there {there}; back {back}"
-        )
-    return (parse_link(usual[0]), parse_link(usual[1])), f"there {usual[0]}; back {usual[1]}"
+        return chosen.directions, f"{scenario}: {_in_words(there, back)}"
+    return (parse_link(usual[0]), parse_link(usual[1])), _in_words(*usual)
+
+
+def _in_words(there: str, back: str) -> str:
+    return f"link {there}" if there == back else f"there {there}; back {back}"
 
 
 def _race_controls(
