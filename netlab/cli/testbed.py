@@ -120,6 +120,8 @@ def _tell(result: Result, link: AskedLink, capture: Path | None) -> None:
     click.echo(f"{who}: {printable(link.text) or 'nothing lost, no delay'}; seed {link.seed}", err=True)
     for line in link_account.table(result.accounts):
         click.echo(f"  {line}", err=True)
+    if result.peer_status:
+        click.echo(f"{who}: the program on host B ended before COMMAND, with status {result.peer_status}", err=True)
     if result.missed:
         click.echo(
             f"{who}: {result.missed} more came too fast for this machine and were lost beside the link", err=True

@@ -56,6 +56,7 @@ class Result(msgspec.Struct, frozen=True):
 
     Attributes:
         exit_status: COMMAND's, 0 to 255; 128 + n where signal n ended it.
+        peer_status: the same of the program on B, if it ended before COMMAND did; else None.
         accounts: of each direction, `A>B` and `B>A`.
         missed: frames that were lost beside the link, because this machine was too slow.
         frames: records in the capture.
@@ -63,6 +64,7 @@ class Result(msgspec.Struct, frozen=True):
     """
 
     exit_status: int
+    peer_status: int | None
     accounts: dict[str, Account]
     missed: int
     frames: int
@@ -150,8 +152,15 @@ class Testbed:
             match self._receive():
                 case orders.NotStarted(program, errno):
                     raise CannotStart(f"{program}: {os.strerror(errno)}", 127 if errno == 2 else 126)
-                case orders.Done(status, accounts, missed, frames, failed):
-                    return Result(status if status >= 0 else 128 - status, accounts, missed, frames, failed)
+                case orders.Done(status, beyond, accounts, missed, frames, failed):
+                    return Result(
+                        exit_status=_as_a_shell_says(status),
+                        peer_status=None if beyond is None else _as_a_shell_says(beyond),
+                        accounts=accounts,
+                        missed=missed,
+                        frames=frames,
+                        failed=failed,
+                    )
                 case _:
                     raise self._lost()
         finally:
@@ -250,6 +259,10 @@ class Testbed:
         if process is not None and process.wait() != 0:  # killed: what its programs had started was not
             for network in self._networks:
                 kill_all_in(network)
+
+
+def _as_a_shell_says(status: int) -> int:
+    return status if status >= 0 else 128 - status
 
 
 def congestion_controls() -> list[str]:

@@ -86,6 +86,7 @@ class Testbed:
         self._missed = 0
         self._begun = False
         self._status: int | None = None
+        self._peer_status: int | None = None
 
     def run(self) -> None:
         """Run the programs, forward until COMMAND has ended, and tell what came of it."""
@@ -208,9 +209,11 @@ class Testbed:
 
     def _child_ended(self) -> None:
         self._signals.woken()
-        status = self._programs.reap().get("A")
-        if status is not None and self._status is None:
-            self._status = status
+        ended = self._programs.reap()
+        if self._status is None:
+            self._status = ended.get("A")
+        if self._status is None:
+            self._peer_status = ended.get("B", self._peer_status)
 
     def _stop(self) -> None:
         """End everything that runs. From a signal handler too."""
@@ -262,7 +265,9 @@ class Testbed:
         if self._tap is not None:
             self._tap.write()
             frames, failed = self._tap.frames, self._tap.failed
-        self._tell(orders.Done(status, self._accounts(), self._missed + self._unsent(), frames, failed))
+        self._tell(
+            orders.Done(status, self._peer_status, self._accounts(), self._missed + self._unsent(), frames, failed)
+        )
 
     def _accounts(self) -> dict[str, Account]:
         return {direction.link.name: direction.link.account for direction in self._directions}

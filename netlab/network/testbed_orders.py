@@ -72,9 +72,10 @@ class Built(msgspec.Struct, frozen=True, tag="built"):
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """COMMAND has ended. See `testbed.Result`."""
+    """COMMAND has ended. See `testbed.Result`; a signal's number is negative here."""
 
     status: int
+    peer_status: int | None
     accounts: dict[str, Account]
     missed: int
     frames: int

@@ -223,6 +223,16 @@ def test_the_programs_status_and_what_is_not_there(user):
         assert len(err.splitlines()) == bool(said)
 
 
+def test_a_peer_that_fails_before_its_time_is_told(user):
+    for peer, said in (("false", "before COMMAND, with status 1"), ("sh -c 'kill -9 $$'", "with status 137")):
+        process = user.start(NETLAB, "testbed", f"--peer={peer}", "--", "sleep", "0.2", stdout=-1, stderr=-1, stdin=-3)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert said in err
+    process = user.start(NETLAB, "testbed", "--peer=sleep 1000", "--", "true", stdout=-1, stderr=-1, stdin=-3)
+    assert "before COMMAND" not in process.communicate(timeout=30)[1]
+
+
 LEAVES = """
 import os, subprocess, sys, time
 subprocess.Popen(["sleep", "1000"], start_new_session=True)
