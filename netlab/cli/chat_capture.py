@@ -15,7 +15,8 @@ from netlab.capture import recording
 from netlab.capture.live import LiveCapture, Relay
 from netlab.cli import chat_child
 from netlab.cli.access import AUTO, check_hosting, made_token
-from netlab.cli.chat import Options, host_where_nobody_does, presented
+from netlab.cli.chat_entering import host_where_nobody_does, presented
+from netlab.cli.chat_options import Options
 from netlab.cli.running import run
 from netlab.packets.text import printable
 from netlab.transports.url import DEFAULT_HOST, Address

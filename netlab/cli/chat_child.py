@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from netlab.cli.chat import Options
+from netlab.cli.chat_options import Options
 from netlab.cli.running import in_foreground
 from netlab.network.interpreter import fresh_interpreter
 

@@ -17,7 +17,8 @@ from netlab.capture import recording
 from netlab.capture.relay import Relay, RelayThread
 from netlab.cli import chat_child
 from netlab.cli.building import building, capture_file
-from netlab.cli.chat import Options, host_where_nobody_does, presented, tell_link
+from netlab.cli.chat_entering import host_where_nobody_does, presented, tell_link
+from netlab.cli.chat_options import Options
 from netlab.cli.link_options import read_link
 from netlab.cli.running import run
 from netlab.network.testbed import Testbed
