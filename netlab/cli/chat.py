@@ -1,4 +1,4 @@
-"""`netlab tcp-chat`, `udp-chat` and `rudp-chat`: join a chat, or host it where nobody does."""
+"""`netlab tcp-chat`, `udp-chat`, `rudp-chat` and `ws-chat`: join a chat, or host it where nobody does."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ PROMISES: dict[Transport, str] = {
     "tcp": "TCP loses nothing and keeps the order.",
     "udp": "UDP promises nothing: messages may be lost, doubled or out of order, and it is shown when they are.",
     "rudp": "What is lost is sent again by a protocol of netlab's own: nothing is lost, and the order is kept.",
+    "ws": "It begins as HTTP, upgrades, and then loses nothing and keeps the order, as the TCP below does.",
 }
+
+NAMES = {"rudp": "reliable UDP", "ws": "WebSocket"}
 
 
 def chat_command(transport: Transport) -> click.Command:
     """The chat over one transport."""
     only_tcp = transport == "tcp"
-    name = "reliable UDP" if transport == "rudp" else transport.upper()
+    name = NAMES.get(transport, transport.upper())
     lossy = transport == "udp"
 
     @click.command(
@@ -132,3 +135,4 @@ def chat(options: Options) -> int:
 tcp_chat = chat_command("tcp")
 udp_chat = chat_command("udp")
 rudp_chat = chat_command("rudp")
+ws_chat = chat_command("ws")

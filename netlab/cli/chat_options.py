@@ -18,7 +18,7 @@ HALVES = ("serve", "join")
 
 OVER_DATAGRAMS = ("udp", "rudp")
 
-Transport: TypeAlias = Literal["tcp", "udp", "rudp"]
+Transport: TypeAlias = Literal["tcp", "udp", "rudp", "ws"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

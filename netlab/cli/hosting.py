@@ -40,6 +40,7 @@ class Hosting(msgspec.Struct, frozen=True, kw_only=True):
     tls: ssl.SSLContext | None = None
     limits: ChatLimits = ChatLimits()
     reassembly: ReassemblyLimits = DATAGRAM_LIMITS
+    origins: tuple[str, ...] = ()
     as_json: bool = False
     announce: str | None = None
     """The URL to tell instead of where it listens, because a relay stands before it."""
@@ -57,7 +58,9 @@ async def host(hosting: Hosting, stop: asyncio.Future[int]) -> int:
         urls = []
         for address in hosting.listen:
             try:
-                server = serve(str(address), hub=hub, tls=hosting.tls, reassembly=hosting.reassembly)
+                server = serve(
+                    str(address), hub=hub, tls=hosting.tls, reassembly=hosting.reassembly, origins=hosting.origins
+                )
                 urls.append((await stack.enter_async_context(server)).url)
             except CannotListen as error:
                 raise told(address, error) from None
@@ -94,7 +97,7 @@ def told(address: Address, error: CannotListen) -> CannotListen:
 
 def _is_taken(address: Address) -> bool:
     """Ask the system itself: uvloop does not pass on why a datagram socket can't be bound."""
-    kind = socket.SOCK_STREAM if address.scheme in ("tcp", "tls") else socket.SOCK_DGRAM
+    kind = socket.SOCK_STREAM if address.scheme in ("tcp", "tls", "ws") else socket.SOCK_DGRAM
     try:
         found = socket.getaddrinfo(address.host, address.port, type=kind, flags=socket.AI_PASSIVE)
         for family, _, _, _, where in found:

@@ -1,4 +1,4 @@
-"""`netlab serve`: host one chat over TCP, UDP and reliable UDP."""
+"""`netlab serve`: host one chat over TCP, UDP, reliable UDP and WebSocket."""
 
 from __future__ import annotations
 
@@ -26,11 +26,20 @@ LAST_PORT = 65_535
 @click.option("--tcp", "tcp", multiple=True, metavar="HOST:PORT", help="Listen for TCP here; may be said again.")
 @click.option("--udp", "udp", multiple=True, metavar="HOST:PORT", help="Listen for UDP here; may be said again.")
 @click.option("--rudp", "rudp", multiple=True, metavar="HOST:PORT", help="Listen for reliable UDP; may be said again.")
+@click.option("--ws", "ws", multiple=True, metavar="HOST:PORT", help="Listen for WebSocket; may be said again.")
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Over WebSocket, let pages from https://HOST in; may be said again. Others get 403.",
+)
 @click.option(
     "--port",
     type=PORT,
     metavar="PORT",
-    help="For every HOST without its own; 0 picks a free one. Else 9000 (TCP), 9001 (UDP), 9002 (reliable UDP).",
+    help="For every HOST without its own; 0 picks a free one. "
+    "Else 9000 (TCP), 9001 (UDP), 9002 (reliable UDP), 9003 (WebSocket).",
 )
 @token_option("What clients must present; `auto` makes one and prints it.")
 @click.option("--insecure", is_flag=True, help="Let anybody in who can reach this machine.")
@@ -43,6 +52,8 @@ def command(
     tcp: tuple[str, ...],
     udp: tuple[str, ...],
     rudp: tuple[str, ...],
+    ws: tuple[str, ...],
+    origins: tuple[str, ...],
     port: int | None,
     token: str | None,
     insecure: bool,
@@ -52,17 +63,17 @@ def command(
     as_json: bool,
     **limits: Any,
 ) -> int:
-    """Host one chat over TCP, UDP and reliable UDP, until Ctrl-C.
+    """Host one chat over TCP, UDP, reliable UDP and WebSocket, until Ctrl-C.
 
-    Without --tcp, --udp and --rudp it listens for all of them on 127.0.0.1, which only this machine reaches; a --port
-    is TCP's and UDP's then, and reliable UDP has the next one. Everybody is told when it ends. Exit status: 130 after
-    Ctrl-C, 0 after SIGTERM, 1 where it could not listen.
+    Without --tcp, --udp, --rudp and --ws it listens for all of them on 127.0.0.1, which only this machine reaches; a
+    --port is TCP's and UDP's then, reliable UDP has the next one, and WebSocket, which is TCP below, that one too.
+    Everybody is told when it ends. Exit status: 130 after Ctrl-C, 0 after SIGTERM, 1 where it could not listen.
     """
-    asked = {"tcp": tcp, "udp": udp, "rudp": rudp}
+    asked = {"tcp": tcp, "udp": udp, "rudp": rudp, "ws": ws}
     listen = [_address(scheme, text, port) for scheme, texts in asked.items() for text in texts]
     if not listen:
         after = port + 1 if port and port < LAST_PORT else port
-        listen = [_address(scheme, DEFAULT_HOST, after if scheme == "rudp" else port) for scheme in asked]
+        listen = [_address(scheme, DEFAULT_HOST, after if scheme in ("rudp", "ws") else port) for scheme in asked]
     tls = tls_for_server(tls_cert, tls_key)
     if tls is not None:
         listen = [msgspec.structs.replace(at, scheme="tls") if at.scheme == "tcp" else at for at in listen]
@@ -73,6 +84,7 @@ def command(
         tls=tls,
         limits=chat_limits(limits, no_rate_limit=no_rate_limit),
         reassembly=reassembly_limits(limits),
+        origins=origins,
         as_json=as_json,
     )
     return run(lambda stop: host(hosting, stop), new_loop=fast_loop())

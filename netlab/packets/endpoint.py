@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DEFAULT_PORTS = {"tcp": 9000, "tls": 9000, "udp": 9001, "rudp": 9002}
+DEFAULT_PORTS = {"tcp": 9000, "tls": 9000, "udp": 9001, "rudp": 9002, "ws": 9003}
 """By URL scheme. tls is the tcp transport inside TLS."""
 
 

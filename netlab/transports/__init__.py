@@ -1,7 +1,7 @@
 """asyncio shells: what carries the chat. All of the I/O, none of the protocols.
 
 Read `endpoints` first, then `hub_shell` and `client_shell`, then one transport: `tcp` with
-`byte_stream`, `udp`, or `reliable_udp` with `reliable_stream`.
+`byte_stream`, `websocket`, `udp`, or `reliable_udp` with `reliable_stream`.
 """
 
 from netlab.transports.client_shell import Chat

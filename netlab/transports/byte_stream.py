@@ -162,14 +162,12 @@ class ServerEnd(asyncio.Protocol):
                 case Deliver(message):
                     self._shell.received(self._conn, message)
                 case Transmit(data):
-                    self._write(data)
+                    self._write(self.framed(data))
                 case PeerLeft():
                     self._shell.closed(self._conn, said=True)
                     self._close()
                 case Failed(code, detail):
-                    self._counters[code] += 1
-                    self._shell.closed(self._conn, said=False)
-                    self.close(Goodbye(code, detail))
+                    self.failed(code, detail)
                 case Dropped(reason):
                     self._counters[reason] += 1
                 case Evicted(peer, reason):
@@ -178,6 +176,24 @@ class ServerEnd(asyncio.Protocol):
         self._alarm.set(self._machine.deadline)
         self._server.arm()
 
+    def failed(self, code: str, detail: str) -> None:
+        """The connection is of no use any more: the peer is told why."""
+        self._counters[code] += 1
+        self._shell.closed(self._conn, said=False)
+        self.close(Goodbye(code, detail))
+
+    def encoded(self, batch: Batch) -> bytes:
+        """A batch as it stands on this stream."""
+        return batch.stream()
+
+    def framed(self, packet: bytes) -> bytes:
+        """One packet as it stands on this stream."""
+        return packet
+
+    def farewell(self, reason: Goodbye, packets: list[bytes]) -> bytes:
+        """The last that is said on this stream: the packets of a reason."""
+        return b"".join(packets)
+
     def admit(self) -> None:
         self._transport.resume_reading()
         self._alarm.set(self._machine.deadline)
@@ -185,10 +201,10 @@ class ServerEnd(asyncio.Protocol):
     def send(self, batches: list[Batch]) -> None:
         if len(batches) == 1:
             self._counters["packets_out"] += len(batches[0].messages)
-            self._write(batches[0].stream())
+            self._write(self.encoded(batches[0]))
         else:
             self._counters["packets_out"] += sum([len(batch.messages) for batch in batches])
-            self._write(b"".join([batch.stream() for batch in batches]))
+            self._write(b"".join([self.encoded(batch) for batch in batches]))
 
     def _write(self, data: bytes) -> None:
         """Send, or keep: what waits is shared with all who are sent the same, and not copied for each who is slow."""
@@ -230,12 +246,11 @@ class ServerEnd(asyncio.Protocol):
     def close(self, reason: Goodbye) -> None:
         if self._transport.is_closing():
             return
-        packet = encode_message(
+        packets = encode_message(
             encode_json(reason), message_id=0, max_payload=STREAM_PAYLOAD, packet_type=PacketType.ERROR
         )
-        if not self._backlogged:
-            packet = [*self._waiting, *packet]
-        self._transport.write(b"".join(packet))
+        waiting = () if self._backlogged else self._waiting
+        self._transport.write(b"".join([*waiting, self.farewell(reason, packets)]))
         self._forget_waiting()
         self._close()
 
@@ -300,7 +315,7 @@ class StreamClient(asyncio.Protocol):
                     self._callbacks.received(message)
                 case Transmit(data):
                     if not self._over:  # a ping or its answer, and our side of the stream is closed
-                        self._transport.write(data)
+                        self._put([data])
                 case PeerLeft():
                     self._lost("the server said goodbye")
                 case Failed(_, detail):
@@ -323,7 +338,16 @@ class StreamClient(asyncio.Protocol):
         outbox, self._outbox = self._outbox, []
         if not self._over:
             self._callbacks.counters["packets_out"] += len(outbox)
-            self._transport.write(b"".join(outbox))
+            self._put(outbox)
+
+    def _put(self, packets: list[bytes]) -> None:
+        self._transport.write(b"".join(packets))
+
+    def _say_bye(self) -> None:
+        """The last that is said on this stream."""
+        self._transport.write(BYE)
+        if self._transport.can_write_eof():  # our FIN; the server's follows when it has read the goodbye
+            self._transport.write_eof()
 
     @property
     def figures(self) -> dict[str, int]:
@@ -340,9 +364,7 @@ class StreamClient(asyncio.Protocol):
         elif said:
             self._flush()
             self._over = True
-            self._transport.write(BYE)
-            if self._transport.can_write_eof():  # our FIN; the server's follows when it has read the goodbye
-                self._transport.write_eof()
+            self._say_bye()
             self._loop.call_later(LINGER_S, self._transport.abort)
         else:
             self._over = True

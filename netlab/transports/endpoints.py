@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
@@ -24,15 +24,17 @@ from netlab.transports.reliable_udp import ReliableClient, ReliableServer
 from netlab.transports.tcp import TcpClient, TcpServer
 from netlab.transports.udp import UdpClient, UdpServer
 from netlab.transports.url import parse_url
+from netlab.transports.websocket import WebSocketClient, WebSocketServer
 
 _CLIENT_ENDS: dict[str, Callable[[Callbacks], ClientEnd]] = {
     "tcp": TcpClient,
     "tls": TcpClient,
     "udp": UdpClient,
     "rudp": ReliableClient,
+    "ws": WebSocketClient,
 }
 
-Server: TypeAlias = TcpServer | UdpServer | ReliableServer
+Server: TypeAlias = TcpServer | UdpServer | ReliableServer | WebSocketServer
 
 
 class CannotListen(NetlabError):
@@ -57,7 +59,8 @@ async def connect(
     """Join a chat server.
 
     Args:
-        url: `tcp://host:port`, `tls://`, `udp://` or `rudp://host:port`; without a port, the transport's default.
+        url: `tcp://host:port`, `tls://`, `udp://`, `rudp://` or `ws://host:port`; without a port, the
+            transport's default.
         name: what to be called; unique on the hub. Empty for a client that only asks for `stats`.
         token: what the server asks for, if it does.
         tls: for `tls://`, instead of a context that verifies the server by the system's authorities.
@@ -91,6 +94,7 @@ async def serve(
     token: str = "",
     tls: ssl.SSLContext | None = None,
     reassembly: ReassemblyLimits = DATAGRAM_LIMITS,
+    origins: Sequence[str] = (),
 ) -> AsyncIterator[Server]:
     """Host a chat, or add a transport to a hub.
 
@@ -100,6 +104,7 @@ async def serve(
             the end.
         tls: for `tls://`: a context with the server's certificate, as `server_tls` makes it.
         reassembly: over `udp://`: the bounds of messages in several datagrams.
+        origins: over `ws://`: pages whose scripts may connect, as `https://chat.example`; others get 403.
 
     Raises:
         BadUrl: not the URL of a transport.
@@ -114,6 +119,8 @@ async def serve(
         server = UdpServer(shell, reassembly)
     elif address.scheme == "rudp":
         server = ReliableServer(shell)
+    elif address.scheme == "ws":
+        server = WebSocketServer(shell, origins)
     else:
         server = TcpServer(shell, tls if address.scheme == "tls" else None)
     try:

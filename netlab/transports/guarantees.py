@@ -31,6 +31,7 @@ GUARANTEES = {
     "tcp": _TCP,
     "tls": _TCP,
     "rudp": _TCP,
+    "ws": _TCP,
     "udp": Guarantees(reliable=False, ordered=False, boundaries=True, duplicates=True),
 }
 """By URL scheme."""

@@ -33,6 +33,7 @@ from netlab.chat.messages import Goodbye
 from netlab.chat.store import Forget, MemoryStore, Store
 from netlab.packets.packet import PacketType
 from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encode_message, pack
+from netlab.protocols.websocket import frames
 from netlab.transports.alarm import Alarm, now_ns
 
 SERVER_CLOSED = Goodbye("server_closed", "the server is closing")
@@ -41,13 +42,14 @@ SERVER_CLOSED = Goodbye("server_closed", "the server is closing")
 class Batch:
     """What one turn says to the same recipients: encoded packets, put together once for each kind of transport."""
 
-    __slots__ = ("_datagrams", "_stream", "messages", "recipients", "skip")
+    __slots__ = ("_datagrams", "_frames", "_stream", "messages", "recipients", "skip")
 
     def __init__(self, recipients: tuple[int, ...], skip: int | None) -> None:
         self.recipients = recipients
         self.skip = skip
         self.messages: list[tuple[int, bytes]] = []
         self._stream: bytes | None = None
+        self._frames: bytes | None = None
         self._datagrams: list[bytes] | None = None
 
     def stream(self) -> bytes:
@@ -55,6 +57,12 @@ class Batch:
         if self._stream is None:
             self._stream = b"".join(self.packets(STREAM_PAYLOAD))
         return self._stream
+
+    def frames(self) -> bytes:
+        """Each packet in a frame of WebSocket."""
+        if self._frames is None:
+            self._frames = frames(self.packets(STREAM_PAYLOAD))
+        return self._frames
 
     def datagrams(self) -> list[bytes]:
         """All packets in as few datagrams as they fit, still without a session token."""

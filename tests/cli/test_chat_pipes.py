@@ -402,7 +402,7 @@ def test_what_was_missed_is_told_in_numbers(server_kept_short, cutter, start):
 def test_tls(serve, start, netlab, tmp_path):
     certificate, key = make_certificate(tmp_path)
     server = serve("--tls-cert", certificate, "--tls-key", key)
-    assert [url.split(":")[0] for url in server.urls] == ["tls", "udp", "rudp"]
+    assert [url.split(":")[0] for url in server.urls] == ["tls", "udp", "rudp", "ws"]
     port = server.port("tls")
     done = netlab("tcp-chat", "join", "--port", port, "--tls-ca", certificate, stdin=b"secret\n")
     assert (done.returncode, done.stderr) == (0, b"")

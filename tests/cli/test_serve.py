@@ -16,7 +16,9 @@ from netlab.packets.limits import ReassemblyLimits
 
 def test_json_is_one_line_when_ready(server):
     assert list(server.told) == ["listening"]
-    assert [url.rsplit(":", 1)[0] for url in server.urls] == ["tcp://127.0.0.1", "udp://127.0.0.1", "rudp://127.0.0.1"]
+    assert [url.rsplit(":", 1)[0] for url in server.urls] == [
+        f"{scheme}://127.0.0.1" for scheme in ("tcp", "udp", "rudp", "ws")
+    ]
     server.process.send_signal(signal.SIGTERM)
     out, err = server.process.communicate()
     assert (server.process.returncode, out, err) == (0, b"", b"")

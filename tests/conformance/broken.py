@@ -25,8 +25,9 @@ from netlab.transports.client_shell import Callbacks, ClientEnd
 from netlab.transports.reliable_udp import ReliableClient
 from netlab.transports.tcp import TcpClient
 from netlab.transports.url import parse_url
+from netlab.transports.websocket import WebSocketClient
 
-TCP, UDP, RUDP = SUBJECTS["tcp"], SUBJECTS["udp"], SUBJECTS["rudp"]
+TCP, UDP, RUDP, WS = (SUBJECTS[name] for name in ("tcp", "udp", "rudp", "ws"))
 
 udp_declared_reliable = msgspec.structs.replace(UDP, name="udp-reliable", guarantees=GUARANTEES["tcp"])
 udp_declared_lossless = msgspec.structs.replace(
@@ -165,6 +166,8 @@ def serve_deaf(url: str, *, limits: ChatLimits) -> Any:
 deaf_to_damage = msgspec.structs.replace(UDP, name="udp-deaf", connect=connect_deaf, serve=serve_deaf)
 swallowing = msgspec.structs.replace(TCP, name="tcp-swallows", connect=connecting(Swallows))
 swapping = msgspec.structs.replace(TCP, name="tcp-swaps", connect=connecting(Swaps))
+ws_swallowing = msgspec.structs.replace(WS, name="ws-swallows", connect=connecting(Swallows, end=WebSocketClient))
+ws_swapping = msgspec.structs.replace(WS, name="ws-swaps", connect=connecting(Swaps, end=WebSocketClient))
 rudp_swallowing = msgspec.structs.replace(RUDP, name="rudp-swallows", connect=connecting(Swallows, end=ReliableClient))
 rudp_swapping = msgspec.structs.replace(RUDP, name="rudp-swaps", connect=connecting(Swaps, end=ReliableClient))
 rudp_doubling = msgspec.structs.replace(RUDP, name="rudp-doubles", serve=ForgetsWhatWasDone.serve)

@@ -26,6 +26,8 @@ BROKEN = Path(__file__).with_name("broken.py")
 CAUGHT = [
     ("udp_declared_reliable", ["loss", "duplication", "reordering"], {LOSS, DUPLICATES, ORDER_SENDER, ORDER_ROOM}),
     ("udp_declared_lossless", ["loss", "reordering"], {LOSS}),
+    ("ws_swallowing", ["steady"], {LOSS}),
+    ("ws_swapping", ["steady"], {ORDER_SENDER, ORDER_ROOM}),
     ("tcp_declared_lossy", ["steady"], {LOSS, ORDER_SENDER, ORDER_ROOM}),
     ("swallowing", ["steady"], {LOSS}),
     ("swapping", ["steady"], {ORDER_SENDER, ORDER_ROOM}),

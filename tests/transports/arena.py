@@ -17,11 +17,18 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
+import msgspec
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
 import netlab
 from netlab.chat import messages as m
 from netlab.chat.client_events import Changed
 from netlab.chat.limits import ChatLimits
-from netlab.packets.packet import Packet, PacketType, decode_all, decode_first, encode, with_session
+from netlab.packets.packet import Packet, PacketType, decode, decode_all, decode_first, encode, with_session
 from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encode_message, pack
 from netlab.transports import Chat, HubShell
 from netlab.transports.reliable_udp import connect_stream
@@ -104,13 +111,13 @@ async def person(url: str, name: str, *rooms: str, **options: Any) -> AsyncItera
 
 
 class Server:
-    """One hub on tcp, udp and rudp."""
+    """One hub on tcp, udp, rudp and ws."""
 
-    def __init__(self, shell: HubShell, tcp: str, udp: str, rudp: str) -> None:
-        self.shell, self.tcp, self.udp, self.rudp = shell, tcp, udp, rudp
+    def __init__(self, shell: HubShell, tcp: str, udp: str, rudp: str, ws: str) -> None:
+        self.shell, self.tcp, self.udp, self.rudp, self.ws = shell, tcp, udp, rudp, ws
 
     def url(self, scheme: str) -> str:
-        return {"tcp": self.tcp, "udp": self.udp, "rudp": self.rudp}[scheme]
+        return {"tcp": self.tcp, "udp": self.udp, "rudp": self.rudp, "ws": self.ws}[scheme]
 
     def count(self, name: str) -> int:
         """A counter of the hub or of a transport, added up, as `netlab stats` shows them."""
@@ -130,7 +137,8 @@ async def server(limits: ChatLimits | None = None, **options: Any) -> AsyncItera
         tcp = await stack.enter_async_context(netlab.serve("tcp://127.0.0.1:0", hub=shell))
         udp = await stack.enter_async_context(netlab.serve("udp://127.0.0.1:0", hub=shell, **options))
         rudp = await stack.enter_async_context(netlab.serve("rudp://127.0.0.1:0", hub=shell))
-        yield Server(shell, tcp.url, udp.url, rudp.url)
+        ws = await stack.enter_async_context(netlab.serve("ws://127.0.0.1:0", hub=shell))
+        yield Server(shell, tcp.url, udp.url, rudp.url, ws.url)
         await shell.close()
 
 
@@ -196,6 +204,69 @@ class RawRudp(RawTcp):
         protocol = asyncio.StreamReaderProtocol(reader)
         transport, _ = await connect_stream(protocol, parse_url(url), entropy=secrets.token_bytes, counters=Counter())
         return cls(reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop()))
+
+
+class RawWs(RawTcp):
+    """Anybody's WebSocket: the `websockets` library's own client. What is sent goes into one binary frame."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, http: ClientProtocol) -> None:
+        super().__init__(reader, writer)
+        self.http = http
+        self.response: Response
+        self._events: list[Any] = []
+
+    @classmethod
+    async def connect(cls, url: str, **headers: str) -> RawWs:
+        address = parse_url(url)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        http = ClientProtocol(parse_uri(f"{url}/"), max_size=None)
+        request = http.connect()
+        request.headers.update(headers)
+        http.send_request(request)
+        peer = cls(reader, writer, http)
+        peer.response = await peer.event()
+        return peer
+
+    async def event(self) -> Any:
+        """The next that came: the answer to the upgrade, or a frame; None at the end."""
+        while not self._events:
+            self.flush()
+            data = b"" if self.http.state is State.CLOSED else await self.reader.read(65536)
+            if not data:
+                return None
+            self.http.receive_data(data)
+            self._events += self.http.events_received()
+        return self._events.pop(0)
+
+    def flush(self) -> None:
+        self.writer.write(b"".join(self.http.data_to_send()))
+
+    def send_raw(self, data: bytes) -> None:
+        """Not as frames of the library's."""
+        self.writer.write(data)
+
+    def send(self, data: bytes) -> None:
+        if self.http.state is State.OPEN:
+            self.http.send_binary(data)
+            self.flush()
+
+    async def hear(self) -> Any:
+        if self.response.status_code != 101:
+            return msgspec.json.decode(self.response.body or b"", type=m.Goodbye)
+        try:
+            while (event := await self.event()) is not None:
+                if event.opcode is Opcode.BINARY:
+                    packet = decode(event.data)
+                    if packet.type in (PacketType.DATA, PacketType.ERROR) and packet.count == 1:
+                        return m.decode_hub_message(packet.payload)
+        except ConnectionError:
+            pass
+        return None
+
+
+def masked(payload: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) -> bytes:
+    """A frame as a client sends it."""
+    return Frame(opcode, payload, fin).serialize(mask=True)
 
 
 class RawUdp(asyncio.DatagramProtocol):
@@ -270,7 +341,7 @@ class RawUdp(asyncio.DatagramProtocol):
         self.transport.close()
 
 
-RAW = {"tcp": RawTcp, "udp": RawUdp, "rudp": RawRudp}
+RAW = {"tcp": RawTcp, "udp": RawUdp, "rudp": RawRudp, "ws": RawWs}
 
 
 @asynccontextmanager

@@ -1,0 +1,300 @@
+"""The chat over WebSocket (RFC 6455): an HTTP upgrade, then each netlab packet in a binary frame of its own.
+
+The frames of the peer are read by the sans-I/O core of `websockets`. All else is as over TCP, in `byte_stream`, but for
+the pings, which are WebSocket's own here: a browser answers them by itself. Deflate is off: a client could make the
+server's memory grow with few bytes, and a capture would show no text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, cast
+
+import msgspec
+from websockets.client import ClientProtocol
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import Protocol, State
+from websockets.server import ServerProtocol
+from websockets.typing import Origin
+from websockets.uri import parse_uri
+
+from netlab.chat.messages import Goodbye, encode_json
+from netlab.protocols import websocket
+from netlab.protocols.stream import BYE, PING, BytesArrived, GivenUp
+from netlab.protocols.websocket import FRAME_MOST, close_frame, frame, frames, is_one_packet
+from netlab.transports.alarm import Alarm, now_ns
+from netlab.transports.byte_stream import ServerEnd, StreamClient, StreamServer
+from netlab.transports.hub_shell import Batch, HubShell
+from netlab.transports.url import Address
+
+PING_FRAME = frame(b"", websocket.PING)
+
+
+class Malformed(Exception):
+    """The peer's frames are not what netlab's packets travel in."""
+
+
+class Messages:
+    """What the frames of a peer hold: whole packets, or nothing but a sign of life."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    @property
+    def unfinished(self) -> bool:
+        """A message has begun and goes on in another frame (section 5.4)."""
+        return bool(self._pieces)
+
+    def take(self, event: Frame) -> bytes:
+        """The packet that this frame completes; empty for a control frame and the beginning of a message.
+
+        Raises:
+            Malformed: text, no packet, or a pong to a ping that was never sent.
+        """
+        if event.opcode is Opcode.PONG and event.data:  # ours are empty: one flipped bit makes this of a packet
+            raise Malformed("a pong that answers no ping")
+        if event.opcode is Opcode.PING or event.opcode is Opcode.PONG:
+            return b""
+        if event.opcode is Opcode.TEXT:
+            raise Malformed("a frame of text: packets travel in binary frames")
+        self._pieces.append(bytes(event.data))
+        if not event.fin:
+            return b""
+        message = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        if not is_one_packet(message):
+            raise Malformed("a message that is not one packet")
+        return message
+
+
+class WebSocketServer(StreamServer):
+    """Listens for WebSocket.
+
+    Args:
+        origins: pages that may connect, as `https://chat.example`. Browsers say which page connects, and let any page
+            connect to any host: a page that is not named here gets 403. Who is no browser names no page.
+    """
+
+    def __init__(self, shell: HubShell, origins: Sequence[str] = ()) -> None:
+        super().__init__(shell)
+        self.origins: list[Origin | None] = [None, *(Origin(origin.rstrip("/")) for origin in origins)]
+
+    async def listen(self, address: Address) -> None:
+        """Begin to listen; port 0 takes a free one.
+
+        Raises:
+            OSError: the address is in use, or not ours.
+        """
+        server = await asyncio.get_running_loop().create_server(
+            lambda: WebSocketEnd(self), address.host, address.port, backlog=self.shell.hub.limits.accept_backlog
+        )
+        self.listening(server, "ws", *server.sockets[0].getsockname()[:2])
+
+
+class WebSocketEnd(ServerEnd):
+    """One accepted connection: counted from the first, so that a slow upgrade is bounded as a slow hello is."""
+
+    def __init__(self, server: WebSocketServer) -> None:
+        super().__init__(server)
+        self._http = ServerProtocol(origins=server.origins, extensions=None, max_size=FRAME_MOST)
+        self._messages = Messages()
+        self._upgraded = False
+        self._unfinished_since: int | None = None
+        self._late = Alarm(self._loop, self._maybe_late)
+
+    def data_received(self, data: bytes) -> None:
+        self._counters["bytes_in"] += len(data)
+        if self._http.state is State.CLOSED or self._transport.is_closing():
+            return
+        self._http.receive_data(data)
+        events = self._http.events_received()
+        if self._upgraded:
+            self._say_what_is_due()
+        for event in events:
+            if self._transport.is_closing():
+                return
+            if isinstance(event, Request):
+                self._answer(event)
+            else:
+                self._frame_came(cast(Frame, event))
+        if self._transport.is_closing():
+            return
+        if error := self._http.parser_exc:
+            self.failed("too_big" if isinstance(error, PayloadTooBig) else "malformed", str(error))
+        elif self._http.handshake_exc is not None:  # no HTTP at all, or too much of it
+            self._refuse("malformed")
+        self._watch()
+
+    def _say_what_is_due(self) -> None:
+        """Pongs, and the answer to a closing frame. What follows an error is said by `farewell`."""
+        due = b"".join(self._http.data_to_send())
+        if due and self._http.parser_exc is None:
+            self._write(due)
+
+    def _answer(self, request: Request) -> None:
+        response = self._http.accept(request)
+        self._http.send_response(response)
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            self._upgraded = True
+            self._say_what_is_due()
+        else:
+            self._refuse("foreign_origin" if response.status_code == HTTPStatus.FORBIDDEN else "no_upgrade")
+
+    def _refuse(self, counter: str) -> None:
+        self._counters[counter] += 1
+        self._shell.closed(self._conn, said=False)
+        self._write(b"".join(self._http.data_to_send()))
+        self._close()
+
+    def _frame_came(self, event: Frame) -> None:
+        if event.opcode is Opcode.CLOSE:
+            closed = self._http.close_rcvd
+            self._shell.closed(self._conn, said=closed is not None and closed.code == websocket.NORMAL)
+            self._close()
+            return
+        try:
+            packet = self._messages.take(event)
+        except Malformed as error:
+            self.failed("malformed", str(error))
+            return
+        if packet:
+            self._unfinished_since = None
+        self.step(BytesArrived(packet))
+
+    def _watch(self) -> None:
+        """A frame that began has to end in time, as a packet on a stream does."""
+        if self._messages.unfinished or (self._upgraded and self._http.reader.buffer):
+            if self._unfinished_since is None:
+                self._unfinished_since = now_ns(self._loop)
+            self._late.set(self._unfinished_since + self._limits.started_packet)
+        else:
+            self._unfinished_since = None
+            self._late.set(None)
+
+    def _maybe_late(self) -> None:
+        if self._unfinished_since is None:
+            return
+        due = self._unfinished_since + self._limits.started_packet
+        if now_ns(self._loop) < due:
+            self._late.set(due)
+        else:
+            self.step(GivenUp("reassembly_timeout"))
+
+    def encoded(self, batch: Batch) -> bytes:
+        return batch.frames()
+
+    def framed(self, packet: bytes) -> bytes:
+        return PING_FRAME if packet == PING else frame(packet)
+
+    def farewell(self, reason: Goodbye, packets: list[bytes]) -> bytes:
+        if self._upgraded:
+            return frames(packets) + close_frame(reason.code, reason.detail)
+        body = encode_json(reason)
+        head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return f"{head}Connection: close\r\n\r\n".encode() + body
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._late.set(None)
+        super().connection_lost(exc)
+
+
+class WebSocketClient(StreamClient):
+    """A client's connection over WebSocket."""
+
+    async def connect(self, address: Address, tls: ssl.SSLContext | None) -> None:
+        """Make the connection and upgrade it; `Connected` is stepped when it stands.
+
+        Raises:
+            OSError: nobody listens there, or it can't be reached, or it speaks no WebSocket.
+        """
+        self._http: Protocol = ClientProtocol(parse_uri(f"{address}/"), max_size=FRAME_MOST)
+        self._messages = Messages()
+        self._answered: asyncio.Future[None] = self._loop.create_future()
+        tcp, _ = await self._loop.create_connection(lambda: self, address.host, address.port)
+        try:
+            await self._answered
+        except BaseException:
+            tcp.abort()
+            raise
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._tcp = cast(asyncio.Transport, transport)
+        client = cast(ClientProtocol, self._http)
+        client.send_request(client.connect())
+        self._tcp.write(b"".join(client.data_to_send()))
+
+    def data_received(self, data: bytes) -> None:
+        if self._http.state is State.CLOSED:
+            return
+        self._http.receive_data(data)
+        due = b"".join(self._http.data_to_send())
+        for event in self._http.events_received():
+            if isinstance(event, Response):
+                self._response_came(event)
+            elif not self._over:
+                self._frame_came(cast(Frame, event))
+        if due and self._made is not None and not self._over:  # a pong
+            self._made.write(due)
+        if not self._answered.done() and self._http.handshake_exc is not None:
+            self._answered.set_exception(ConnectionAbortedError("what listens there speaks no HTTP"))
+        elif self._http.parser_exc is not None and self._answered.done():
+            self._lost(f"the server's frames make no sense: {self._http.parser_exc}")
+
+    def _response_came(self, response: Response) -> None:
+        if self._answered.done():
+            return
+        if self._http.state is State.OPEN:
+            self._answered.set_result(None)
+            super().connection_made(self._tcp)
+        elif (goodbye := _goodbye(response)) is not None:
+            self._callbacks.received(goodbye)
+            self._answered.set_result(None)
+            self._tcp.abort()
+        else:
+            self._answered.set_exception(
+                ConnectionAbortedError(f"it does not upgrade to WebSocket: HTTP {response.status_code}")
+            )
+
+    def _frame_came(self, event: Frame) -> None:
+        if event.opcode is Opcode.CLOSE:
+            closed = self._http.close_rcvd
+            self._lost(f"the server closed the connection: {closed.reason if closed else ''}".rstrip(": "))
+            return
+        try:
+            self._step(BytesArrived(self._messages.take(event)))
+        except Malformed as error:
+            self._lost(f"the server sent {error}")
+
+    def _put(self, packets: list[bytes]) -> None:
+        for packet in packets:
+            if packet == PING:
+                self._http.send_ping(b"")
+            else:
+                self._http.send_binary(packet)
+        self._transport.write(b"".join(self._http.data_to_send()))
+
+    def _say_bye(self) -> None:
+        if self._http.state is State.OPEN:
+            self._http.send_binary(BYE)
+            self._http.send_close(websocket.NORMAL)
+            self._transport.write(b"".join(self._http.data_to_send()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._made is not None:
+            super().connection_lost(exc)
+        elif not self._answered.done():
+            self._answered.set_exception(exc or ConnectionResetError("the server closed the connection at once"))
+
+
+def _goodbye(response: Response) -> bytes | None:
+    """What a hub says to who is not let in: the body of its answer, where it is one."""
+    try:
+        told: dict[str, Any] = msgspec.json.decode(response.body or b"", type=dict)
+        return encode_json(Goodbye(str(told["code"]), str(told.get("detail", ""))))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, KeyError):
+        return None
