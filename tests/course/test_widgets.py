@@ -46,7 +46,7 @@ def test_markup_in_an_item_is_shown_as_text() -> None:
 
 
 def test_a_capture_is_stepped_through_with_words_for_each_packet() -> None:
-    capture = bulk("reno", there="loss=5%", size="20kB", seed=3)[0]
+    capture = bulk("reno", there="loss=3%", size="150kB", seed=3)[0]
     box = widgets.scrub(capture, most=20)
     slider, words, picture = box.children
     assert slider.max == 20
@@ -56,7 +56,7 @@ def test_a_capture_is_stepped_through_with_words_for_each_packet() -> None:
     assert "packet 12 of 20" in words.value
     assert bytes(picture.value).startswith(b"\x89PNG")
     assert bytes(picture.value) != first
-    steps = widgets.Steps(capture)
+    steps = widgets.Steps(capture, most=400)
     told = "\n".join(steps.words(number) for number in range(1, len(steps) + 1))
     assert "lost: " in told
     assert "(sent before)" in told
