@@ -45,7 +45,7 @@ def test_three_places_see_what_the_link_did() -> None:
     assert "never seen" in str(seen)
     kind = three_places.look("delay=20ms", seed=3)
     assert {len(those) for those in kind.lists.values()} == {8}
-    assert "server saw datagrams 4, 1, 2, 5, 5" in shown(three_places.lists(seen), three_places.words(seen)).said
+    assert "at the server: datagrams 4, 1, 2, 5, 5" in shown(three_places.lists(seen), three_places.words(seen)).said
 
 
 def test_loopback_shows_checksums_that_are_not_filled_in() -> None:
@@ -54,6 +54,13 @@ def test_loopback_shows_checksums_that_are_not_filled_in() -> None:
     assert rows["bytes of the longest"] > 1514
     over_a_link = dict(three_places.oddities(three_places.look().capture).rows)
     assert over_a_link["with one that is not filled in yet"] == 0
+
+
+def test_one_datagram_on_loopback_is_two_records_and_one_identification() -> None:
+    rows = three_places.seen_going_and_coming().rows
+    assert [row[2] for row in rows] == [1, 1, 2, 2]
+    assert rows[0][4] == rows[1][4] != rows[2][4] == rows[3][4]
+    assert {row[3] for row in rows} == {"hi"}
 
 
 def test_many_connections_share_one_port_and_each_gets_its_own() -> None:

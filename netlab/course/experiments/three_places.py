@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from ipaddress import IPv4Address
 from pathlib import Path
+from zlib import crc32
 
 import matplotlib.pyplot as plt
 import msgspec
@@ -11,6 +13,7 @@ from matplotlib.axes import Axes
 
 from netlab.capture.files import Capture
 from netlab.capture.vantage import Journey, journeys
+from netlab.course.check.conversation import framed_datagram
 from netlab.course.experiments.tables import Table
 from netlab.course.experiments.two_hosts import CLIENT, EPOCH, SERVER, TwoHosts, in_ms
 from netlab.figures import style
@@ -19,7 +22,8 @@ from netlab.units import MS, Ns
 
 PORT = 9001
 WIRE = f"{CLIENT}>{SERVER}"
-PLACES = (CLIENT, WIRE, SERVER)
+WHERE = {CLIENT: "at the client", WIRE: "on the wire", SERVER: "at the server"}
+PLACES = tuple(WHERE)
 
 
 class ThreePlaces(msgspec.Struct, frozen=True):
@@ -63,8 +67,8 @@ class ThreePlaces(msgspec.Struct, frozen=True):
                 said = f"{in_ms(at):.1f}" + (" dropped" if dropped else "")
                 cells[number][place] = ", ".join(filter(None, [cells[number].get(place, ""), said]))
         rows = [(number, *(found.get(place, "never seen") for place in PLACES)) for number, found in cells.items()]
-        counts = ", ".join(f"{len(those)} at {place}" for place, those in self.lists.items())
-        return Table(("datagram", "at the client, ms", "on the wire, ms", "at the server, ms"), rows, f"seen: {counts}")
+        counts = ", ".join(f"{len(self.lists[place])} {where}" for place, where in WHERE.items())
+        return Table(("datagram", *(f"{where}, ms" for where in WHERE.values())), rows, f"seen: {counts}")
 
 
 def look(
@@ -97,7 +101,7 @@ def lists(seen: ThreePlaces, *, ax: Axes | None = None, theme: Theme = LIGHT) ->
         fontweight="bold",
         color=theme.ink,
     )
-    ax.set_xticks(range(3), ["at the client", "on the wire", "at the server"], fontsize=style.LABEL)
+    ax.set_xticks(range(3), list(WHERE.values()), fontsize=style.LABEL)
     ax.set_yticks(range(1, most + 1))
     ax.grid(visible=False)
     where: dict[str, dict[int, list[int]]] = {place: {} for place in PLACES}
@@ -119,7 +123,7 @@ def lists(seen: ThreePlaces, *, ax: Axes | None = None, theme: Theme = LIGHT) ->
             said = f"{number}{again}, {in_ms(at):.1f} ms" + ("  ×" if dropped else "")
             colour = theme.vermillion if dropped else theme.orange if again else theme.blue
             ax.text(
-                x, row, said, ha="center", va="center", fontsize=style.SMALL, color=theme.ink,
+                x, row, said, ha="center", va="center", fontsize=style.SMALL, color=theme.ink, zorder=8,
                 bbox={"boxstyle": "round,pad=0.3", "facecolor": theme.tint(colour, 0.3), "edgecolor": theme.ink},
             )  # fmt: skip
     return ax
@@ -130,7 +134,7 @@ def words(seen: ThreePlaces) -> str:
     said = []
     for place, records in seen.lists.items():
         held = ", ".join(f"{number}{' (dropped)' if dropped else ''}" for _, number, dropped in records)
-        said.append(f"{place} saw datagrams {held}")
+        said.append(f"{WHERE[place]}: datagrams {held}")
     return "; ".join(said)
 
 
@@ -159,3 +163,15 @@ def mtus() -> Table:
     folder = Path("/sys/class/net")
     rows = [(one.name, int((one / "mtu").read_text())) for one in sorted(folder.glob("*")) if (one / "mtu").is_file()]
     return Table(("interface", "MTU, bytes"), rows, "" if rows else "this system does not say it in files")
+
+
+def seen_going_and_coming() -> Table:
+    """What a tool that looks at a loopback interface in both directions notes of two datagrams with the same text:
+    each goes out and comes in again, equal to the last byte. IP's identification tells one datagram from the other."""
+    here = IPv4Address("127.0.0.1")
+    rows: list[tuple[object, ...]] = []
+    for number, sent_us in ((1, 0), (2, 100_000)):
+        frame = framed_datagram(b"hi", here, here, number=number)
+        for at in (sent_us, sent_us + 4):
+            rows.append((len(rows) + 1, at, int.from_bytes(frame[18:20], "big"), frame[42:].decode(), crc32(frame)))
+    return Table(("record", "time, µs", "identification", "text", "CRC-32 of its bytes"), rows)

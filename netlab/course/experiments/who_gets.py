@@ -89,7 +89,7 @@ def diagram(served: Served, *, ax: Axes | None = None, theme: Theme = LIGHT) -> 
         ax = plt.figure(figsize=(9, 4.2), facecolor=theme.paper, layout="constrained").add_subplot()
     style.dress(ax, theme)
     count = len(served.sockets)
-    ax.set(xlim=(-0.5, 2.6), ylim=(count + 0.7, 0.3), ylabel="sockets at the server")
+    ax.set(xlim=(-0.5, 3.1), ylim=(count + 0.7, 0.3), ylabel="sockets at the server")
     ax.set_title("Which socket gets it?", loc="left", fontsize=style.TITLE, fontweight="bold", color=theme.ink)
     ax.set_yticks(range(1, count + 1))
     ax.set_xticks([0, 1.05, 2.1], ["came from", f"all to port {PORT}", "goes to"], fontsize=style.LABEL)
@@ -104,7 +104,7 @@ def diagram(served: Served, *, ax: Axes | None = None, theme: Theme = LIGHT) -> 
         )
         for x, said, colour in ((0.05, source, theme.orange), (2.0, target, theme.blue)):
             ax.text(
-                x, row, said, ha="center", va="center", fontsize=style.SMALL, color=theme.ink,
+                x, row, said, ha="center", va="center", fontsize=style.SMALL, color=theme.ink, zorder=8,
                 bbox={"boxstyle": "round,pad=0.4", "facecolor": theme.tint(colour, 0.3), "edgecolor": theme.ink},
             )  # fmt: skip
     return ax
