@@ -73,8 +73,7 @@ def race(*controls: str, link: str, seed: int = 7, lasts_s: int = 20, apart_s: i
 
 
 class Buffers(msgspec.Struct, frozen=True, kw_only=True):
-    """What a larger buffer gives and costs, for each control: (buffer in BDP, goodput Mbit/s, wait of the middle packet,
-    ms)."""
+    """What a larger buffer gives and costs: for each control, of each buffer in BDP, goodput (Mbit/s) and wait (ms)."""
 
     lines: dict[str, list[tuple[float, float, float]]]
 
@@ -95,15 +94,16 @@ class Buffers(msgspec.Struct, frozen=True, kw_only=True):
         ax = canvas("What does a larger buffer give?", x="buffer (BDP)", y="wait in the queue (ms)", ax=ax)
         for k, (name, points) in enumerate(self.lines.items()):
             line(ax, k, name, [(bdp, wait) for bdp, _, wait in points])
-            for bdp, goodput, wait in points:
-                ax.annotate(f"{goodput:.1f}", (bdp, wait), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+            if k == 0:
+                for bdp, goodput, wait in points:
+                    words = f"{goodput:.1f} Mbit/s"
+                    ax.annotate(words, (bdp, wait), (-4, 7), textcoords="offset points", ha="right", fontsize=8)
         ticks = [bdp for bdp, _, _ in next(iter(self.lines.values()))]
         ax.set_xscale("log")
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
         ax.set_ylim(0, None)
         ax.margins(y=0.12)
-        ax.set_title("numbers at the points: goodput, Mbit/s", loc="right", fontsize=8)
         legend(ax)
         return ax
 
