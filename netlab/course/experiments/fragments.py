@@ -82,7 +82,7 @@ def cut(payload: int, *, mtu: int = 1500, order: Sequence[int] = (), without: Se
         if number not in without:
             data = ipv4.encode(packets[number - 1])
             frame = ethernet.encode(EthernetFrame(HARDWARE[1], HARDWARE[0], EtherType.IPV4, data))
-            tap.seen("server", k * MS, frame, None, outbound=False)
+            tap.seen("server", 2 * k * MS, frame, None, outbound=False)
     return Cut(payload=payload, mtu=mtu, packets=packets, capture=parse(tap.pcapng()))
 
 
