@@ -109,7 +109,9 @@ class Survival(msgspec.Struct, frozen=True, kw_only=True):
         line(ax, 1, f"(1 - p)^n, p = {self.loss:g} %", [(n, 100 * theory) for n, _, theory in self.rows], theory=True)
         off = [200 * sqrt(t * (1 - t) / self.datagrams) for _, _, t in self.rows]
         xs, ys = [n for n, _, _ in self.rows], [100 * measured for _, measured, _ in self.rows]
-        ax.errorbar(xs, ys, off, fmt="o", color="#0072B2", capsize=3, label=f"measured, {self.datagrams} datagrams each")
+        ax.errorbar(
+            xs, ys, off, fmt="o", color="#0072B2", capsize=3, label=f"measured, {self.datagrams} datagrams each"
+        )
         ax.set_ylim(0, 103)
         legend(ax)
         return ax
@@ -118,7 +120,7 @@ class Survival(msgspec.Struct, frozen=True, kw_only=True):
 def survival(
     *, loss: float = 5.0, counts: Sequence[int] = (1, 2, 3, 5, 8, 12, 20, 30, 45), datagrams: int = 1000, seed: int = 7
 ) -> Survival:
-    """Datagrams of 1 to 45 fragments over a link that loses `loss` percent of all packets: 45 make the largest datagram.
+    """Datagrams of 1 to 45 fragments, the most there can be, over a link that loses `loss` percent of all packets.
 
     Each fragment is a packet of its own on the simulated link, and says which datagram it is a piece of.
     """

@@ -1,0 +1,88 @@
+"""Experiments of notebooks 07 to 12: what their tables say has to be so."""
+
+from __future__ import annotations
+
+import pytest
+
+from netlab.course.experiments import arqs, bottleneck, fragments, windows
+
+
+def test_one_loss_costs_each_arq_what_it_should() -> None:
+    sent = arqs.one_loss(lost=5).sent
+    again = {name: sorted(n for n in set(numbers) if numbers.count(n) > 1) for name, numbers in sent.items()}
+    assert again == {"stop-and-wait": [4], "go-back-n": [4, 5, 6, 7], "selective-repeat": [4]}
+
+
+def test_stop_and_wait_is_near_its_theory_and_the_others_get_more() -> None:
+    race = arqs.race(loss=1, seed=3)
+    alone = race.results[0]
+    assert alone.theory_bit_s is not None
+    assert alone.goodput_bit_s == pytest.approx(alone.theory_bit_s, rel=0.1)
+    assert all(race.goodput(name) > 5 * race.goodput("stop-and-wait") for name in ("go-back-n", "selective-repeat"))
+
+
+def test_without_karns_rule_every_packet_is_sent_again() -> None:
+    samples = arqs.ambiguous(packets=24)
+    assert samples.naive_again == 24  # twice for each of 12
+    assert samples.karn_again == 2
+    assert samples.karn[-1] > samples.rtts[-1] > samples.naive[-1]
+
+
+def test_a_sleeping_reader_loses_nothing_and_takes_no_more_than_its_buffer() -> None:
+    run = windows.sleeping_reader(buffer=32_768)
+    assert max(moment.waiting for moment in run.moments) == 32_768
+    assert run.sleeps[0] < run.closed_at < run.sleeps[1] < run.opened_at
+    assert run.silence_s < 0.05
+
+
+def test_a_lost_update_is_asked_for() -> None:
+    run = windows.sleeping_reader(lose_update=True)
+    assert run.update_lost
+    assert run.probes == 3
+    assert 0.5 < run.silence_s < 1.5
+
+
+def test_datagrams_that_do_not_listen_starve_tcp() -> None:
+    gentle, rude = bottleneck.unresponsive(rates=(1, 9)).rows
+    assert gentle[2] > 8
+    assert rude[1] > 8.5
+    assert rude[2] < 1.5
+
+
+@pytest.mark.slow
+def test_a_larger_buffer_buys_cubic_waiting_and_no_goodput() -> None:
+    sizes = bottleneck.buffers(controls=("cubic",), sizes=(1, 3))
+    (_, one, short), (_, three, long) = sizes.lines["cubic"]
+    assert three == pytest.approx(one, rel=0.02)
+    assert long > 2 * short
+    assert sizes.wait("cubic, CoDel", 3) < 10
+
+
+def test_4000_bytes_are_three_fragments() -> None:
+    packets = fragments.cut(4000 - 28).packets
+    assert [(p.fragment_offset, len(p.payload), int(p.flags)) for p in packets] == [
+        (0, 1480, 1),
+        (185, 1480, 1),
+        (370, 1020, 0),
+    ]
+
+
+def test_fragments_survive_together() -> None:
+    for count, measured, theory in fragments.survival(loss=10, counts=(1, 4), seed=5).rows:
+        assert theory == pytest.approx(0.9**count)
+        assert measured == pytest.approx(theory, abs=4 * (theory * (1 - theory) / 1000) ** 0.5)
+
+
+@pytest.mark.parametrize("payload", [1, 1472, 1473, 2952, 2953, 65_507])
+def test_the_number_of_fragments_is_that_of_the_cut(payload: int) -> None:
+    assert fragments.fragments_of(payload) == len(fragments.cut(payload).packets)
+
+
+def test_experiments_draw_what_they_say() -> None:
+    import matplotlib.pyplot as plt
+
+    for result in (arqs.race(loss=1, lasts_s=2), arqs.ambiguous(), windows.sleeping_reader(), fragments.survival()):
+        ax = result.draw()
+        assert ax.get_title(loc="left").endswith("?")
+        assert ax.get_xlabel() or ax.get_xticklabels()
+        plt.close(ax.figure)  # type: ignore[arg-type]
