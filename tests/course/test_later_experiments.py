@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlab.course.experiments import arqs, bottleneck, fragments, windows
+from netlab.course.experiments import arqs, blocking, bottleneck, fragments, windows
 
 
 def test_one_loss_costs_each_arq_what_it_should() -> None:
@@ -86,3 +86,21 @@ def test_experiments_draw_what_they_say() -> None:
         assert ax.get_title(loc="left").endswith("?")
         assert ax.get_xlabel() or ax.get_xticklabels()
         plt.close(ax.figure)  # type: ignore[arg-type]
+
+
+def test_one_loss_blocks_those_that_share_an_order() -> None:
+    late = {
+        way.name: [len(way.late(stream)) > 0 for stream in range(blocking.STREAMS)]
+        for way in blocking.one_loss(lost=41, delay_ms=15).ways
+    }
+    assert late == {
+        "one TCP": [True, True, True, True],
+        "four TCPs": [False, True, False, False],
+        "rudp, 4 streams": [False, True, False, False],
+        "UDP": [False, False, False, False],
+    }
+
+
+def test_what_a_loss_takes_comes_after_all_but_over_udp() -> None:
+    never = {way.name: sorted(way.said.keys() - way.came.keys()) for way in blocking.one_loss(lost=41).ways}
+    assert never == {"one TCP": [], "four TCPs": [], "rudp, 4 streams": [], "UDP": [41]}
