@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlab.course.experiments import arqs, blocking, bottleneck, fragments, windows
+from netlab.course.experiments import arqs, at_scale, blocking, bottleneck, fragments, windows
 
 
 def test_one_loss_costs_each_arq_what_it_should() -> None:
@@ -104,3 +104,17 @@ def test_one_loss_blocks_those_that_share_an_order() -> None:
 def test_what_a_loss_takes_comes_after_all_but_over_udp() -> None:
     never = {way.name: sorted(way.said.keys() - way.came.keys()) for way in blocking.one_loss(lost=41).ways}
     assert never == {"one TCP": [], "four TCPs": [], "rudp, 4 streams": [], "UDP": [41]}
+
+
+def test_who_repeats_does_some_things_again_unless_somebody_remembers() -> None:
+    rows = {name: numbers for name, *numbers in at_scale.policies(requests=200, loss=30, seed=1).rows}
+    assert all(sum(numbers) == 200 for numbers in rows.values())
+    assert rows["asks once"][1] == 0 < rows["asks once"][2]
+    assert rows["repeats"][2] == 0 < rows["repeats"][1]
+    assert rows["repeats, server remembers"] == [200, 0, 0]
+
+
+def test_what_a_room_costs_grows_as_its_square() -> None:
+    small, large = at_scale.copies(sizes=(8, 32)).rows
+    assert large[1] == pytest.approx(4 * small[1], rel=0.05)
+    assert large[2] > 12 * small[2]

@@ -1,5 +1,5 @@
 """Captures that come with the package, for where no live one can be had: `chat-tcp` and `chat-udp`, made by
-`netlab demo` itself.
+`netlab demo` itself; `websocket`, an upgrade, texts, a ping and a close between a client and a server of `websockets`.
 """
 
 from __future__ import annotations
