@@ -64,12 +64,13 @@ class Life(msgspec.Struct, frozen=True):
         return Table(("from", "flags", "sequence number", "bytes of data", "numbers taken", "next one"), rows)
 
     def __str__(self) -> str:
-        moves = sorted(
+        moves = [
             (at, who, what)
             for who in (CLIENT, SERVER)
-            for at, what in [*((t, f"is {s}") for t, s in self.states[who]), *self.noted[who]]
-        )
-        return str(Table(("ms", "who", "what"), [(in_ms(at), who, what) for at, who, what in moves]))
+            for at, what in [*((t, f"is {state}") for t, state in self.states[who]), *self.noted[who]]
+        ]
+        moves.sort(key=lambda move: move[:2])  # of what happens at the same time, as it was noted
+        return str(Table(("ms", "who", "what"), [(f"{in_ms(at):g}", who, what) for at, who, what in moves]))
 
     __repr__ = __str__
 
@@ -182,7 +183,8 @@ def states_over_time(life: Life, *, until: Ns | None = None, ax: Axes | None = N
             if stop == at:
                 continue
             ax.barh(
-                row, (stop - at) / MS, 0.62, left=at / MS, edgecolor=theme.ink, linewidth=0.9,
+                row, (stop - at) / MS,
+                0.74, left=at / MS, edgecolor=theme.ink, linewidth=0.9,
                 color=theme.tint(getattr(theme, _PHASES.get(state, "line")), 0.4),
             )  # fmt: skip
             narrow = style.text_width(state, style.SMALL) > (stop - at) / end * 7.6
