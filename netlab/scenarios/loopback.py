@@ -20,6 +20,7 @@ from netlab.network.proxy import TO_CLIENT, TO_SERVER, UdpProxy
 from netlab.network.seeds import seeded_entropy, seeded_streams
 from netlab.protocols.congestion.control import CongestionControl
 from netlab.protocols.tcp import TcpConfig
+from netlab.protocols.trace import Trace
 from netlab.scenarios.scenario import Scenario
 from netlab.scenarios.simulated import BACK, THERE
 from netlab.scenarios.worlds import CannotRun, Ran
@@ -97,6 +98,10 @@ class _Place:
 
     def use_tcp(self, port: int, config: TcpConfig, control: Callable[..., CongestionControl]) -> None:
         raise CannotRun("in the world loopback TCP is the kernel's: run it in a simulation")
+
+    @property
+    def trace(self) -> Trace | None:
+        return None
 
     def dice(self, purpose: str) -> random.Random:
         return random.Random(f"{self._seed}/{purpose}")

@@ -131,6 +131,10 @@ class _Place:
             tcp.config, tcp.control = config, control
         self._server.tcp.of_port[port + self._number] = config, control
 
+    @property
+    def trace(self) -> Trace | None:
+        return self._simulation.trace
+
     def dice(self, purpose: str) -> random.Random:
         return random.Random(f"{self._seed}/{purpose}")
 

@@ -38,7 +38,7 @@ class Looking(TypedDict, total=False):
         tap: sees the frames at `points`: hosts (`client1`, `gateway`, `server`), or directions (`gateway>server`).
         watcher: is told what became of each packet on the scenario's link.
         fates: what happens to single packets, whatever the dice say, by direction of a link.
-        trace: takes what the hosts' TCP decides.
+        trace: takes what the hosts' TCP, and bulk flows over rudp, decide.
     """
 
     tap: Tap | None

@@ -22,24 +22,31 @@ def scenario(rest: str, link: str = "rate=10mbit delay=10ms queue=50packets") ->
     return msgspec.structs.replace(parse_scenario(FILE + rest), link=link)
 
 
+PAYLOAD = {"tcp": 1448 / 1500, "rudp": 1144 / 1220}
+"""Share of a full packet's bytes on the link that are payload."""
+
+
+@pytest.mark.parametrize("over", PAYLOAD)
 @pytest.mark.parametrize("direction", ["there", "back"])
 @pytest.mark.parametrize("cc", ["reno", "cubic", "bbr"])
-def test_a_clean_link_is_filled(cc: str, direction: str) -> None:
-    ran = run(scenario(f'lasts = "4s"\ncc = "{cc}"\ndirection = "{direction}"\n'), seed=1)
-    (flow,) = ran.flows
+def test_a_clean_link_is_filled(cc: str, direction: str, over: str) -> None:
+    keys = f'lasts = "4s"\nover = "{over}"\ncc = "{cc}"\ndirection = "{direction}"\n'
+    (flow,) = run(scenario(keys), seed=1).flows
+    assert flow.what.startswith(f"bulk over {over} ({cc}")
     assert flow.sent == flow.delivered > 4_000_000
     assert (flow.lost, flow.doubled, flow.unknown) == (0, 0, 0)
-    # of each 1500 bytes on the link 1448 are payload
-    assert 0.88 * 10e6 * 1448 / 1500 < flow.goodput_bit_s <= 10e6 * 1448 / 1500
+    assert 0.88 * 10e6 * PAYLOAD[over] < flow.goodput_bit_s <= 10e6 * PAYLOAD[over]
 
 
-def test_so_many_bytes_are_sent() -> None:
-    (flow,) = run(scenario('size = "1MB"\nprofile = "rfc"\nbegins = "1s"\n'), seed=1).flows
+@pytest.mark.parametrize("keys", ['profile = "rfc"', 'over = "rudp"'])
+def test_so_many_bytes_are_sent(keys: str) -> None:
+    (flow,) = run(scenario(f'size = "1MB"\nbegins = "1s"\n{keys}\n'), seed=1).flows
     assert (flow.sent, flow.delivered) == (10**6, 10**6)
 
 
-def test_a_connection_that_cannot_be_made_is_told() -> None:
-    (flow,) = run(scenario('size = "1MB"\n', link="loss=100%"), seed=1).flows
+@pytest.mark.parametrize("over", ["tcp", "rudp"])
+def test_a_connection_that_cannot_be_made_is_told(over: str) -> None:
+    (flow,) = run(scenario(f'size = "1MB"\nover = "{over}"\n', link="loss=100%"), seed=1).flows
     assert (flow.sent, flow.delivered, flow.unknown) == (0, 0, 1)
 
 
@@ -58,8 +65,28 @@ def test_two_flows_share_a_link() -> None:
     assert min(one.goodput_bit_s, other.goodput_bit_s) > 2.5e6
 
 
-def test_a_trace_changes_nothing_and_tells_each_retransmission() -> None:
-    lossy = scenario('size = "500kB"\n', link="rate=10mbit delay=10ms loss=2%")
+def test_tcp_and_rudp_share_a_link_and_both_are_traced() -> None:
+    """Both with CUBIC and the same round trip, and a queue that does not prefer large packets: neither starves."""
+    text = FILE.replace("50packets", "60kB") + 'lasts = "20s"\n[[flows]]\nkind = "bulk"\nlasts = "20s"\nover = "rudp"\n'
+    decisions: list[Decision] = []
+    one, other = run(parse_scenario(text), seed=3, trace=decisions.append).flows
+    assert 8.5e6 < one.goodput_bit_s + other.goodput_bit_s < 10e6
+    assert min(one.goodput_bit_s, other.goodput_bit_s) > 2.5e6
+    assert {decision.who.partition(":")[0] for decision in decisions if decision.cause == "loss"} == {
+        "client1",
+        "client2",
+    }
+
+
+def test_rudp_runs_on_real_sockets_too() -> None:
+    keys = 'size = "200kB"\nover = "rudp"\n'
+    (flow,) = run(scenario(keys, link="delay=2ms loss=1%"), seed=1, world="loopback").flows
+    assert (flow.sent, flow.delivered, flow.unknown) == (200_000, 200_000, 0)
+
+
+@pytest.mark.parametrize("over", ["tcp", "rudp"])
+def test_a_trace_changes_nothing_and_tells_each_retransmission(over: str) -> None:
+    lossy = scenario(f'size = "500kB"\nover = "{over}"\n', link="rate=10mbit delay=10ms loss=2%")
     decisions: list[Decision] = []
     traced, plain = run(lossy, seed=5, trace=decisions.append), run(lossy, seed=5)
     assert traced == plain
@@ -67,7 +94,8 @@ def test_a_trace_changes_nothing_and_tells_each_retransmission() -> None:
     again = [decision for decision in sender if decision.cause == "retransmit"]
     assert len(again) == sender[-1].retransmissions > 0
     assert all(one.at <= other.at for one, other in itertools.pairwise(sender))
-    assert {"state", "open", "sent", "ack", "sack", "loss", "recovered"} <= {decision.cause for decision in sender}
+    causes = {"sent", "ack", "loss", "recovered"} | ({"state", "open", "sack"} if over == "tcp" else set())
+    assert causes <= {decision.cause for decision in sender}
 
 
 def test_the_command_writes_decisions_as_lines_of_json(tmp_path: Path) -> None:

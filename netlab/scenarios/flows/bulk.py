@@ -1,8 +1,11 @@
-"""As much as TCP carries: one stream, as fast as it will go."""
+"""As much as TCP or rudp carries: one stream, as fast as it will go."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Literal, cast
 
 import msgspec
@@ -10,10 +13,13 @@ import msgspec
 from netlab.errors import NetlabError
 from netlab.protocols.congestion import UnknownControl, named
 from netlab.protocols.tcp import PROFILES
-from netlab.scenarios.flows.flow import Flow, Place, Summary
+from netlab.scenarios.flows.flow import Flow, Lasting, Place, Summary
 from netlab.scenarios.quantities import BadScenario, quantity
 from netlab.transports.alarm import now_ns
-from netlab.units import Ns, S, parse_duration, parse_size
+from netlab.transports.reliable_flow import BULK
+from netlab.transports.reliable_udp import ReliableListener, Settings, connect_stream
+from netlab.transports.url import Address
+from netlab.units import Ns, S, parse_size
 
 PORT = 5000
 
@@ -21,32 +27,30 @@ BLOCK = bytes(64 * 1024)
 """What is written at a time."""
 
 
-class Bulk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="bulk"):
-    """One client and the server share a TCP connection, and one of them sends all it can.
+class Bulk(Lasting, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="bulk"):
+    """One client and the server share a connection, and one of them sends all it can.
 
     Attributes:
         size: so much is sent; or
         lasts: for so long.
-        begins: when.
+        over: the transport.
         cc: the sender's congestion control.
-        profile: of both ends: `rfc`, or `linux` where Linux differs.
+        profile: of both ends' TCP: `rfc`, or `linux` where Linux differs.
         direction: `there` is from the client to the server.
     """
 
     size: str = ""
-    lasts: str = "10s"
-    begins: str = "0s"
+    over: Literal["tcp", "rudp"] = "tcp"
     cc: str = "cubic"
     profile: Literal["linux", "rfc"] = "linux"
     direction: Literal["there", "back"] = "there"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.size and not 0 < self.bytes <= 10**10:
             raise BadScenario(f'size = "{self.size}" is not from 1 B to 10000 MB: write size = "10MB"')
-        if not 0 < self.duration <= 86_400 * S:
-            raise BadScenario(f'lasts = "{self.lasts}" is 0 or more than a day: write lasts = "10s"')
-        if not 0 <= self.start <= 86_400 * S:
-            raise BadScenario(f'begins = "{self.begins}" is more than a day: write begins = "5s"')
+        if self.over != "tcp" and self.profile != "linux":
+            raise BadScenario(f'profile = "{self.profile}" is of TCP, and this goes over {self.over}: leave it out')
         try:
             named(self.cc)
         except UnknownControl as error:
@@ -55,18 +59,6 @@ class Bulk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def bytes(self) -> int:
         return quantity("size", parse_size, self.size)
-
-    @property
-    def duration(self) -> Ns:
-        return quantity("lasts", parse_duration, self.lasts)
-
-    @property
-    def start(self) -> Ns:
-        return quantity("begins", parse_duration, self.begins)
-
-    @property
-    def clients(self) -> int:
-        return 1
 
     def flow(self, place: Place) -> Flow:
         """The flow in its world."""
@@ -84,8 +76,9 @@ class _Streaming:
 
     def summary(self) -> Summary:
         config, took = self._config, self._last - (self._first or 0)
+        how = f"{config.cc}, {config.profile}" if config.over == "tcp" else config.cc
         return Summary(
-            what=f"bulk over tcp ({config.cc}, {config.profile}), {config.direction}",
+            what=f"bulk over {config.over} ({how}), {config.direction}",
             sent=self._sent,
             delivered=self._received,
             doubled=0,
@@ -98,7 +91,8 @@ class _Streaming:
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        self._place.use_tcp(PORT, PROFILES[self._config.profile], named(self._config.cc))
+        if self._config.over == "tcp":
+            self._place.use_tcp(PORT, PROFILES[self._config.profile], named(self._config.cc))
         listening: asyncio.Future[tuple[str, int]] = loop.create_future()
         done = asyncio.Event()
         await asyncio.gather(
@@ -108,10 +102,8 @@ class _Streaming:
 
     async def _server(self, listening: asyncio.Future[tuple[str, int]], done: asyncio.Event) -> None:
         accepted: asyncio.Queue[_End] = asyncio.Queue()
-        host, port = self._place.listen(PORT)
-        server = await asyncio.get_running_loop().create_server(lambda: _End(self, accepted), host, port)
-        listening.set_result(server.sockets[0].getsockname()[:2])
-        async with server:
+        async with self._listen(lambda: _End(self, accepted)) as at:
+            listening.set_result(at)
             if self._config.direction == "back":
                 waiting = asyncio.ensure_future(accepted.get())
                 await asyncio.wait([waiting, asyncio.ensure_future(done.wait())], return_when="FIRST_COMPLETED")
@@ -119,11 +111,54 @@ class _Streaming:
                     await self._send(waiting.result())
             await done.wait()
 
+    @asynccontextmanager
+    async def _listen(self, accept: Callable[[], _End]) -> AsyncIterator[tuple[str, int]]:
+        host, port = self._place.listen(PORT)
+        if self._config.over == "tcp":
+            server = await asyncio.get_running_loop().create_server(accept, host, port)
+            async with server:
+                yield server.sockets[0].getsockname()[:2]
+            return
+        socket = ReliableListener(
+            accept,
+            settings=self._settings(f"server:{port}"),
+            entropy=self._place.entropy("server"),
+            max_flows=1,
+            counters=Counter(),
+        )
+        bound = await socket.listen(Address("rudp", host, port))
+        try:
+            yield bound
+        finally:
+            socket.close()
+            await socket.closed.wait()
+
+    async def _connect(self, host: str, port: int) -> _End:
+        end = _End(self)
+        if self._config.over == "tcp":
+            await asyncio.get_running_loop().create_connection(lambda: end, host, port)
+        else:
+            client = self._place.clients[0]
+            await connect_stream(
+                end,
+                Address("rudp", host, port),
+                settings=self._settings(client),
+                entropy=self._place.entropy(client),
+                counters=Counter(),
+            )
+        return end
+
+    def _settings(self, who: str) -> Settings:
+        """Of one end over rudp."""
+        trace = self._place.trace
+        named_trace = None if trace is None else lambda decision: trace(msgspec.structs.replace(decision, who=who))
+        return msgspec.structs.replace(BULK, control=self._config.cc, trace=named_trace)
+
     async def _client(self, listening: asyncio.Future[tuple[str, int]], done: asyncio.Event) -> None:
-        host, port = self._place.across(await listening, "tcp")
+        host, port = self._place.across(await listening, self._config.over)
         await asyncio.sleep(self._config.start / S)
         try:
-            _, end = await asyncio.get_running_loop().create_connection(lambda: _End(self), host, port)
+            end = await self._connect(host, port)
             if self._config.direction == "there":
                 await self._send(end)
             await end.over

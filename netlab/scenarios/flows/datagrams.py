@@ -7,13 +7,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal, cast
 
-import msgspec
-
 from netlab.network.hosts import MAX_DATAGRAM
-from netlab.scenarios.flows.flow import Flow, Place, Summary, Tally
+from netlab.scenarios.flows.flow import Flow, Lasting, Place, Summary, Tally
 from netlab.scenarios.quantities import BadScenario, quantity
 from netlab.transports.alarm import now_ns
-from netlab.units import MS, Ns, S, parse_duration, parse_rate, parse_size
+from netlab.units import MS, Ns, S, parse_rate, parse_size
 
 NUMBER = 16
 """Bytes that a datagram needs at least: its number and when it was sent."""
@@ -29,16 +27,12 @@ PATIENCE: Ns = 15 * S
 _ASK = b"please send"
 
 
-class Datagrams(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="datagrams"
-):
+class Datagrams(Lasting, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="datagrams"):
     """One client sends datagrams at a rate, whatever becomes of them.
 
     Attributes:
         rate: of their payload.
         size: of each one's payload.
-        lasts: for how long.
-        begins: when.
         spacing: `even`, or at random as independent senders would together.
         direction: `there` is from the client to the server; for `back` the client asks first, as it would have to
             through anybody's router.
@@ -46,20 +40,15 @@ class Datagrams(
 
     rate: str
     size: str = "1200B"
-    lasts: str = "10s"
-    begins: str = "0s"
     spacing: Literal["even", "poisson"] = "even"
     direction: Literal["there", "back"] = "there"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.bit_s > 0:
             raise BadScenario(f'rate = "{self.rate}" is 0: write rate = "1mbit"')
         if not NUMBER <= self.bytes <= MAX_DATAGRAM:
             raise BadScenario(f'size = "{self.size}" is not from {NUMBER} to {MAX_DATAGRAM} B: write size = "1200B"')
-        if not self.duration > 0:
-            raise BadScenario(f'lasts = "{self.lasts}" is 0: write lasts = "10s"')
-        if not 0 <= self.start <= 86_400 * S:
-            raise BadScenario(f'begins = "{self.begins}" is more than a day: write begins = "5s"')
         if self.duration * self.bit_s > 8 * self.bytes * 10**9 * 10**7:
             raise BadScenario(
                 f'lasts = "{self.lasts}" would be more than ten million datagrams: write lasts = "10s", or send fewer'
@@ -72,18 +61,6 @@ class Datagrams(
     @property
     def bytes(self) -> int:
         return quantity("size", parse_size, self.size)
-
-    @property
-    def duration(self) -> Ns:
-        return quantity("lasts", parse_duration, self.lasts)
-
-    @property
-    def start(self) -> Ns:
-        return quantity("begins", parse_duration, self.begins)
-
-    @property
-    def clients(self) -> int:
-        return 1
 
     def flow(self, place: Place) -> Flow:
         """The flow in its world."""

@@ -11,7 +11,11 @@ import msgspec
 
 from netlab.protocols.congestion.control import CongestionControl
 from netlab.protocols.tcp import TcpConfig
-from netlab.units import MS, Ns, S
+from netlab.protocols.trace import Trace
+from netlab.scenarios.quantities import BadScenario, quantity
+from netlab.units import MS, Ns, S, parse_duration
+
+_A_DAY: Ns = 86_400 * S
 
 
 class Place(Protocol):
@@ -54,6 +58,10 @@ class Place(Protocol):
             CannotRun: TCP is not netlab's own in this world.
         """
 
+    @property
+    def trace(self) -> Trace | None:
+        """Takes what this flow's senders decide, where somebody listens."""
+
     def dice(self, purpose: str) -> random.Random:
         """Dice of this flow's own, from the scenario's seed."""
 
@@ -72,6 +80,36 @@ class Flow(Protocol):
 
     def summary(self) -> Summary:
         """What came of it."""
+
+
+class Lasting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A kind of flow from one client that goes on for some time.
+
+    Attributes:
+        lasts: for how long.
+        begins: when.
+    """
+
+    lasts: str = "10s"
+    begins: str = "0s"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.duration <= _A_DAY:
+            raise BadScenario(f'lasts = "{self.lasts}" is 0 or more than a day: write lasts = "10s"')
+        if not 0 <= self.start <= _A_DAY:
+            raise BadScenario(f'begins = "{self.begins}" is more than a day: write begins = "5s"')
+
+    @property
+    def duration(self) -> Ns:
+        return quantity("lasts", parse_duration, self.lasts)
+
+    @property
+    def start(self) -> Ns:
+        return quantity("begins", parse_duration, self.begins)
+
+    @property
+    def clients(self) -> int:
+        return 1
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
