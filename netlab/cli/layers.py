@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from netlab.cli.argument_types import File, Number
 from netlab.cli.byte_map import ByteMap, Paint, letter_of, painter
 from netlab.cli.journeys import show_journeys
 from netlab.cli.packet_lines import line_of
+from netlab.cli.sentences import broken, terminal_width
 from netlab.packets.text import printable
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _show_one(packet: CapturedPacket, *, whole: bool) -> None:
     _say("")
     _show_models(layers, paint)
     _say("")
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _NARROW
-    for line in ByteMap(layers, record.data, width=columns, paint=paint, whole=whole).lines():
+    for line in ByteMap(layers, record.data, width=terminal_width() or _NARROW, paint=paint, whole=whole).lines():
         _say(line.rstrip())
     for place, layer in enumerate(layers):
         _say("")
@@ -116,7 +115,7 @@ def _show_one(packet: CapturedPacket, *, whole: bool) -> None:
     headers = " + ".join(f"{size} {protocol}" for protocol, size in sums.headers.items())
     other = f", {sums.other} bytes of other data" if sums.other else ""
     _say(
-        _broken(
+        broken(
             f"{sums.header} bytes of header ({headers}), {sums.text} bytes of text, {sums.envelope} bytes around the "
             f"text{other}"
         )
@@ -159,15 +158,7 @@ def _show_layer(layer: Layer, letter: str, paint: Paint | None) -> None:
 
 
 def _say_note(text: str) -> None:
-    _say(f"  * {_broken(text, indent=4)}")
-
-
-def _broken(text: str, indent: int = 0) -> str:
-    """A sentence: in a terminal broken between its words, else on one line."""
-    if not sys.stdout.isatty():
-        return text
-    room = max(shutil.get_terminal_size().columns - indent, 20)
-    return textwrap.fill(text, room, subsequent_indent=" " * indent, break_on_hyphens=False)
+    _say(f"  * {broken(text, indent=4)}")
 
 
 def _beginning(shown: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from netlab.capture import recording as capture_files
 from netlab.cli.link_options import SEED, drawn
+from netlab.cli.sentences import broken, terminal_width
 from netlab.cli.sweep import AskedSweep, sweep
 from netlab.network.link import REASONS
 from netlab.network.link_config import BadLink
@@ -143,13 +144,14 @@ def _list(*, as_json: bool) -> None:
         return
     width = max(map(len, scenarios))
     for name, scenario in scenarios.items():
-        click.echo(f"{name:{width}}  {scenario.about}\n{'':{width}}  source: {scenario.source}")
+        click.echo(f"{name:{width}}  {broken(scenario.about, width + 2)}")
+        click.echo(f"{'':{width}}  {broken(f'source: {scenario.source}', width + 2)}")
 
 
 def _table(name: str, ran: Ran) -> list[str]:
     scenario = ran.scenario
     links = [f"{key} {text or '-'}" for key in ("link", "there", "back") if (text := getattr(scenario, key))]
-    lines = [f"{name}, seed {ran.seed}: {scenario.about}", "; ".join(links) or "a perfect link", ""]
+    lines = [broken(f"{name}, seed {ran.seed}: {scenario.about}"), broken("; ".join(links) or "a perfect link"), ""]
     columns = ["", "sent", "delivered", "lost", "doubled", "p50", "p99", "goodput"]
     rows = [
         [
@@ -165,10 +167,14 @@ def _table(name: str, ran: Ran) -> list[str]:
         for flow in ran.flows
     ]
     widths = [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns))]
+    whole = sum(widths) + 2 * (len(widths) - 1)
+    beside = whole <= (terminal_width() or whole)  # else a flow's name stands on a line above its figures
     for row in [columns, *rows]:
-        lines.append(
-            f"{row[0]:{widths[0]}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
-        )
+        figures = "  ".join(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
+        if beside:
+            lines.append(f"{row[0]:{widths[0]}}  {figures}")
+        else:
+            lines += [row[0], f"  {figures}"] if row[0] else [f"  {figures}"]
     lines.append("")
     for link, account in ran.links.items():
         dropped = [f"{count} {REASONS[reason]}" for reason, count in account.dropped.items()]
@@ -181,10 +187,8 @@ def _table(name: str, ran: Ran) -> list[str]:
             )
             if count
         ]
-        lines.append(
-            f"{link}: {account.arrived} packets came, {account.delivered} went"
-            + "".join(f", {x}" for x in dropped + others)
-        )
+        went = f"{link}: {account.arrived} packets came, {account.delivered} went"
+        lines.append(broken("".join([went, *(f", {x}" for x in dropped + others)]), 2))
     lines.append(f"{ran.seconds:.3f} s of {'virtual' if ran.world == 'simulation' else 'real'} time")
     return lines
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pexpect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,7 +167,8 @@ def test_what_is_counted_adds_up(name: str) -> None:
     for flow in ran.flows:
         assert flow.sent == flow.delivered + flow.lost > 0
         assert flow.lost >= 0
-        assert (flow.p50_ms is None) == (flow.delivered == 0 or flow.what.startswith("bulk"))  # a stream has no delays
+        streamed = flow.what.startswith("bytes")  # without delays
+        assert (flow.p50_ms is None) == (flow.delivered == 0 or streamed)
     for account in ran.links.values():
         assert account.held == 0
         assert account.arrived + account.duplicated == account.delivered + sum(account.dropped.values())
@@ -232,6 +234,17 @@ def test_the_command(tmp_path: Path) -> None:
         assert done.returncode == status
         assert done.stdout == b""
         assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(("arguments", "columns"), [(("tiny-mtu", "--seed", "1"), 80), (("--list",), 60)])
+def test_what_is_told_fits_the_terminal_and_no_word_is_cut(arguments: tuple[str, ...], columns: int) -> None:
+    command = ["-m", "netlab", "simulate", *arguments]
+    wide = simulate(*arguments).stdout.decode()
+    env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    child = pexpect.spawn(sys.executable, command, dimensions=(200, columns), env=env, encoding="utf-8", timeout=60)
+    told = child.read()
+    assert max(map(len, told.splitlines())) <= columns
+    assert told.split() == wide.split()
 
 
 # Worlds

@@ -78,7 +78,7 @@ class _Streaming:
         config, took = self._config, self._last - (self._first or 0)
         how = f"{config.cc}, {config.profile}" if config.over == "tcp" else config.cc
         return Summary(
-            what=f"bulk over {config.over} ({how}), {config.direction}",
+            what=f"bytes over {config.over} ({how}), {config.direction}",
             sent=self._sent,
             delivered=self._received,
             doubled=0,

@@ -71,7 +71,7 @@ class _Sending:
     def __init__(self, config: Datagrams, place: Place) -> None:
         self._config = config
         self._place = place
-        self._tally = Tally(f"datagrams at {config.rate}, {config.direction}", config.bytes)
+        self._tally = Tally(f"datagrams of {config.bytes} B at {config.rate}, {config.direction}", config.bytes)
         self._seen: set[int] = set()
 
     def summary(self) -> Summary:
