@@ -267,6 +267,7 @@ class _Caller(asyncio.DatagramProtocol):
         self._alarm.set(None)
         if not self.answered.done():
             self.answered.set_exception(exc or ConnectionAbortedError("the socket was closed"))
+            self.answered.exception()  # who gave up while the socket was made waits for nothing
 
 
 async def connect_stream(
