@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlab.course.experiments import arqs, at_scale, blocking, bottleneck, fragments, windows
+from netlab.course.experiments import arqs, at_scale, blocking, bottleneck, design, fragments, windows
 
 
 def test_one_loss_costs_each_arq_what_it_should() -> None:
@@ -118,3 +118,16 @@ def test_what_a_room_costs_grows_as_its_square() -> None:
     small, large = at_scale.copies(sizes=(8, 32)).rows
     assert large[1] == pytest.approx(4 * small[1], rel=0.05)
     assert large[2] > 12 * small[2]
+
+
+@pytest.mark.slow
+def test_the_photos_control_decides_how_old_positions_are() -> None:
+    designs = {control: design.Design(control=control) for control in ("cubic", "bbr")}
+    outcome = design.measure(designs, link="rate=5mbit delay=30ms queue=150packets")
+    assert outcome.position_ms("cubic") > 2 * outcome.position_ms("bbr")
+
+
+def test_a_chat_loses_copies_over_udp_alone() -> None:
+    lost = {name: design.copies_lost(capture) for name, capture in design.chats(loss=5).items()}
+    assert lost["UDP"] > 0
+    assert (lost["TCP"], lost["rudp"]) == (0, 0)
