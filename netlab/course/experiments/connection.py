@@ -144,11 +144,12 @@ def _live(play: Callable[[TwoHosts, Program, Program], None], seed: int) -> Life
     for one in hosts.decisions:
         mine = states[CLIENT if one.who.startswith(CLIENT) else SERVER]
         if one.state is not None and (not mine or mine[-1][1] != one.state):
-            mine.append((one.at, one.state))
+            mine.append((0 if one.state == "LISTEN" else one.at, one.state))  # it listened before anybody came
     return Life(hosts.capture, tuple(hosts.decisions), states, {CLIENT: client.noted, SERVER: server.noted})
 
 
 _PHASES = {
+    "LISTEN": "line",
     "SYN-SENT": "sky",
     "SYN-RECEIVED": "sky",
     "ESTABLISHED": "green",
