@@ -23,6 +23,7 @@ COMMANDS = {
         "netlab.cli.demo:command", "The same chat over TCP and UDP, captured live and taken apart. Start here."
     ),
     "doctor": Entry("netlab.cli.doctor:command", "What this machine can do, and how to get what is missing."),
+    "notebooks": Entry("netlab.cli.notebooks:command", "A copy of the course's notebooks, to work in."),
     "guarantees": Entry("netlab.cli.guarantees:command", "What each transport promises, proved or shown missing."),
     "tcp-chat": Entry("netlab.cli.chat:tcp_chat", "Chat over TCP: join, or host where nobody does."),
     "udp-chat": Entry("netlab.cli.chat:udp_chat", "Chat over UDP: join, or host where nobody does."),
