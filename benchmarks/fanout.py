@@ -98,10 +98,13 @@ def read_until(sock: socket.socket, mark: bytes) -> bytes:
     return data
 
 
-def websocket_frame(payload: bytes) -> bytes:
-    """A masked text frame (RFC 6455 §5.2); the masking key is four zeros, so the payload stands as it is."""
+TEXT_FRAME, BINARY_FRAME = b"\x81", b"\x82"
+
+
+def websocket_frame(payload: bytes, kind: bytes = TEXT_FRAME) -> bytes:
+    """A masked frame (RFC 6455 §5.2); the masking key is four zeros, so the payload stands as it is."""
     length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
-    return b"\x81" + length + bytes(4) + payload
+    return kind + length + bytes(4) + payload
 
 
 def upgrade(sock: socket.socket, path: str) -> bytes:
@@ -166,6 +169,18 @@ class NetlabTcpPeer(Peer):
         return [b"".join(map(emit, numbers))]
 
 
+class NetlabWebSocketPeer(WebSocketPeer):
+    def join(self, sock: socket.socket, index: int) -> None:
+        upgrade(sock, "/")
+        hello = Packet(m.encode_json(m.Hello(name=f"member-{index}")), type=PacketType.HELLO)
+        join = Packet(m.encode_json(m.Join(1, "lab")))
+        sock.sendall(websocket_frame(encode(hello), BINARY_FRAME) + websocket_frame(encode(join), BINARY_FRAME))
+        read_until(sock, b'"result"')
+
+    def say(self, numbers: range) -> list[bytes]:
+        return [b"".join(websocket_frame(emit(number), BINARY_FRAME) for number in numbers)]
+
+
 class SendtoPeer(Peer):
     stream = False
 
@@ -213,6 +228,7 @@ PEERS: dict[str, type[Peer]] = {
     "websockets.broadcast": WebSocketPeer,
     "python-socketio": SocketIoPeer,
     "netlab tcp": NetlabTcpPeer,
+    "netlab ws": NetlabWebSocketPeer,
     "sendto loop": SendtoPeer,
     "netlab udp": NetlabUdpPeer,
 }
@@ -340,6 +356,7 @@ RATIOS = (
     ("netlab tcp", "python-socketio", "deliveries_s", "40 or more"),
     ("netlab tcp", "asyncio, coalesced", "deliveries_s", "0.35 or more"),
     ("netlab tcp", "asyncio, one write a message", "p50_s", "at most 1.3"),
+    ("netlab ws", "websockets.broadcast", "deliveries_s", "for 100 clients the aim is 3 or more"),
     ("netlab udp", "sendto loop", "deliveries_s", "1.5 or more"),
 )
 
