@@ -32,7 +32,7 @@ PAYLOAD = {"tcp": 1448 / 1500, "rudp": 1144 / 1220}
 def test_a_clean_link_is_filled(cc: str, direction: str, over: str) -> None:
     keys = f'lasts = "4s"\nover = "{over}"\ncc = "{cc}"\ndirection = "{direction}"\n'
     (flow,) = run(scenario(keys), seed=1).flows
-    assert flow.what.startswith(f"bulk over {over} ({cc}")
+    assert flow.what.startswith(f"bytes over {over} ({cc}")
     assert flow.sent == flow.delivered > 4_000_000
     assert (flow.lost, flow.doubled, flow.unknown) == (0, 0, 0)
     assert 0.88 * 10e6 * PAYLOAD[over] < flow.goodput_bit_s <= 10e6 * PAYLOAD[over]
