@@ -84,7 +84,7 @@ def here(name: str, mb: float, link: str | None, seed: int) -> Found:
                 with UdpProxy((HERE, 0), (HERE, port), seeded_streams(seed), to_server=parse_link(link)) as proxy:
                     sent = transfer(protocol, proxy.address[1], mb, options)
                     cost = proxy.accounts[TO_SERVER].bytes_arrived / (mb * 1e6)
-            received = json.loads(server.communicate(timeout=10)[0].splitlines()[-1])
+            received = json.loads(server.communicate(timeout=AT_MOST_S)[0].splitlines()[-1])
         finally:
             server.kill()
     return Found(mb / sent["seconds"], (sent["cpu"] + received["cpu"]) / mb * 1000, cost)
