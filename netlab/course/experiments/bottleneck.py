@@ -117,7 +117,7 @@ def buffers(
         lines[name] = []
         for size in sizes:
             link = f"rate={RATE} delay={DELAY_MS}ms queue={max(round(size * BDP_BYTES), 1600)}B{extra}"
-            flow = race(control, link=link, seed=seed, lasts_s=15).race.flows[0]
+            flow = race(control, link=link, seed=seed, lasts_s=8).race.flows[0]
             lines[name].append((size, flow.goodput_bit_s / 1e6, flow.queueing_p50_ms or 0.0))
     return Buffers(lines=lines)
 

@@ -87,6 +87,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         ax = canvas("What does each design cost?", x="file (Mbit/s)", y="age of a position, p99 (ms)", ax=ax)
         for k, (name, ran) in enumerate(self.runs.items()):
             line(ax, k, name, [(ran.flows[2].goodput_bit_s / 1e6, self.position_ms(name))])
+        ax.margins(0.12)
         ax.set(xlim=(0, None), ylim=(0, None))
         legend(ax)
         return ax
