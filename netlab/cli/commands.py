@@ -24,6 +24,8 @@ COMMANDS = {
     ),
     "doctor": Entry("netlab.cli.doctor:command", "What this machine can do, and how to get what is missing."),
     "notebooks": Entry("netlab.cli.notebooks:command", "A copy of the course's notebooks, to work in."),
+    "check": Entry("netlab.cli.check:command", "Run a notebook, and say what its exercises are worth."),
+    "variants": Entry("netlab.cli.variants:command", "For teachers: each student's own numbers, and the key."),
     "guarantees": Entry("netlab.cli.guarantees:command", "What each transport promises, proved or shown missing."),
     "tcp-chat": Entry("netlab.cli.chat:tcp_chat", "Chat over TCP: join, or host where nobody does."),
     "udp-chat": Entry("netlab.cli.chat:udp_chat", "Chat over UDP: join, or host where nobody does."),

@@ -8,6 +8,7 @@ without meaning, such as execution counts, is taken out, so that a change of an 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -36,7 +37,7 @@ def execute(path: Path, folder: Path) -> Any:
         if cell.cell_type == "code":
             cell.outputs = []
     client = NotebookClient(notebook, timeout=TIMEOUT_S, resources={"metadata": {"path": str(folder)}})
-    client.execute(env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    client.execute(env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}, stderr=subprocess.DEVNULL)
     return tidied(notebook)
 
 

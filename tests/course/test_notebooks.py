@@ -112,6 +112,11 @@ def test_it_keeps_to_the_public_api_and_the_loop_that_runs(path: Path) -> None:
     assert not re.search(r"from tests|import tests|from netlab\S* import _|\._[a-z]", source)
 
 
+def test_there_are_twelve_lessons_an_index_and_a_capstone() -> None:
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(14)]
+    assert len(LESSONS) == 12
+
+
 def test_the_index_names_every_notebook() -> None:
     index = "\n".join(cell.source for cell in read(ROOT / "notebooks" / "00-index.ipynb").cells)
     assert [path.name for path in NOTEBOOKS[1:] if path.name not in index] == []
