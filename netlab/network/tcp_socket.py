@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from netlab.network.tcp_stack import TcpStack
 
 _TIMER_FIRED = TimerFired()
+_LISTEN = State.LISTEN  # every event asks, and Python 3.11 looks an enum's member up slowly
 
 Key: TypeAlias = tuple[int, int, int]
 """Local port, remote address, remote port: what names a connection of one host."""
@@ -126,7 +127,7 @@ class TcpSocket:
             elif type(output) is Closed or type(output) is Failed:
                 stack.forget(self)
                 self.user.over(output)
-        if connection.state is State.LISTEN:
+        if connection.tcb.state is _LISTEN:
             stack.forget(self)  # reset before it stood: the listener listens on
             return
         if self.low_water is not None and connection.unacknowledged <= self.low_water:

@@ -33,6 +33,8 @@ from netlab.protocols.tcp.tcb import reset_for
 from netlab.protocols.trace import Trace
 from netlab.units import Ns
 
+_TIME_WAIT = State.TIME_WAIT  # every segment asks, and Python 3.11 looks an enum's member up slowly
+
 
 class CannotConnect(NetlabError):
     """No connection can be made to that address, or no port is left to make it from."""
@@ -231,7 +233,7 @@ class TcpStack:
         socket = self._sockets.get(key)
         if socket is None:
             self._open(source, destination, segment, None)
-        elif socket.connection.tcb.state is State.TIME_WAIT and socket.connection.may_be_reopened_by(segment):
+        elif socket.connection.tcb.state is _TIME_WAIT and socket.connection.may_be_reopened_by(segment):
             self.forget(socket)
             self._open(source, destination, segment, socket.connection.tcb.sender.snd_nxt)
         else:

@@ -208,17 +208,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 swap_task(outer, outer_task)
 
     def _turn(self, task: asyncio.Future[Any], until: Ns | None) -> None:
-        simulation = self.simulation
+        simulation, ready = self.simulation, self._ready
         while True:
-            self._drain()
+            if ready:
+                self._drain()
             if task.done() or self._failed is not None:
                 return
-            at = simulation.deadline
-            if at is None:
-                raise Deadlock(self._who_waits())
-            if until is not None and at > until:
+            if until is not None and (at := simulation.deadline) is not None and at > until:
                 raise DeadlineExpired("end of the simulated run", until)
-            simulation.step()
+            if not simulation.step():
+                raise Deadlock(self._who_waits())
 
     def _drain(self) -> None:
         ready = self._ready

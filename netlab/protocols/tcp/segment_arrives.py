@@ -21,16 +21,17 @@ from netlab.units import Ns
 _FIN, _SYN, _RST, _ACK, _URG, _ECE, _CWR = map(
     int, (TcpFlags.FIN, TcpFlags.SYN, TcpFlags.RST, TcpFlags.ACK, TcpFlags.URG, TcpFlags.ECE, TcpFlags.CWR)
 )
+_CLOSED, _LISTEN, _SYN_SENT, _SYN_RECEIVED = State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED  # as above
 
 
 def segment_arrives(tcb: Tcb, segment: TcpSegment, now: Ns, *, congestion_experienced: bool) -> None:
     """§3.10.7, by state."""
     state = tcb.state
-    if state is State.LISTEN:
+    if state is _LISTEN:
         _listen(tcb, segment, now)
-    elif state is State.SYN_SENT:
+    elif state is _SYN_SENT:
         _syn_sent(tcb, segment, now)
-    elif state is State.CLOSED:
+    elif state is _CLOSED:
         _closed(tcb, segment)
     else:
         _other_states(tcb, segment, now, congestion_experienced=congestion_experienced)
@@ -273,7 +274,7 @@ def _ack_field(
     sender, agreed = tcb.sender, tcb.agreed
     ack = unwrap(segment.acknowledgment_number, sender.snd_una)
     window = segment.window << agreed.snd_shift
-    if tcb.state is State.SYN_RECEIVED:
+    if tcb.state is _SYN_RECEIVED:
         if not sender.snd_una < ack <= sender.snd_nxt:
             tcb.emit_reset(segment.acknowledgment_number, None)  # `<SEQ=SEG.ACK><CTL=RST>`
             tcb.drop("acknowledgment_of_nothing")
