@@ -8,7 +8,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -24,17 +24,18 @@ from netlab.transports.reliable_udp import ReliableClient, ReliableServer
 from netlab.transports.tcp import TcpClient, TcpServer
 from netlab.transports.udp import UdpClient, UdpServer
 from netlab.transports.url import parse_url
-from netlab.transports.websocket import WebSocketClient, WebSocketServer
+
+if TYPE_CHECKING:
+    from netlab.transports.websocket import WebSocketServer
 
 _CLIENT_ENDS: dict[str, Callable[[Callbacks], ClientEnd]] = {
     "tcp": TcpClient,
     "tls": TcpClient,
     "udp": UdpClient,
     "rudp": ReliableClient,
-    "ws": WebSocketClient,
 }
 
-Server: TypeAlias = TcpServer | UdpServer | ReliableServer | WebSocketServer
+Server: TypeAlias = "TcpServer | UdpServer | ReliableServer | WebSocketServer"
 
 
 class CannotListen(NetlabError):
@@ -77,7 +78,7 @@ async def connect(
     redial_for = RESUME_WINDOW if reconnect else 0
     machine = ChatClient(name, reliable=GUARANTEES[address.scheme].reliable, token=token, redial_for=redial_for)
     context = (tls or client_tls()) if address.scheme == "tls" else None
-    chat = Chat(address, _CLIENT_ENDS[address.scheme], machine, entropy=entropy, tls=context)
+    chat = Chat(address, _client_end(address.scheme), machine, entropy=entropy, tls=context)
     try:
         await chat.open()
         yield chat
@@ -120,6 +121,8 @@ async def serve(
     elif address.scheme == "rudp":
         server = ReliableServer(shell)
     elif address.scheme == "ws":
+        from netlab.transports.websocket import WebSocketServer
+
         server = WebSocketServer(shell, origins)
     else:
         server = TcpServer(shell, tls if address.scheme == "tls" else None)
@@ -137,6 +140,15 @@ async def serve(
         if hub is None:
             await shell.close()
         await server.close()
+
+
+def _client_end(scheme: str) -> Callable[[Callbacks], ClientEnd]:
+    """WebSocket's is imported when it is used: a simulated world, which has none, does without the library."""
+    if scheme == "ws":
+        from netlab.transports.websocket import WebSocketClient
+
+        return WebSocketClient
+    return _CLIENT_ENDS[scheme]
 
 
 def client_tls(authority: str | None = None) -> ssl.SSLContext:

@@ -70,10 +70,12 @@ def _tidy(output: Any) -> Any:
 
 def said(cell: Any) -> list[str]:
     """What a cell's outputs say, as text; a picture by its words."""
-    texts = []
+    texts: list[str] = []
+    before = ""
     for output in cell.get("outputs", []):
-        if output.output_type == "stream":
-            texts.append(output.text)
+        kind, before = before, output.output_type
+        if output.output_type == "stream":  # a stream comes in pieces that mean nothing
+            texts = [*texts[:-1], texts[-1] + output.text] if kind == "stream" else [*texts, output.text]
         else:
             texts.append(output.get("data", {}).get("text/plain", ""))
     return texts
