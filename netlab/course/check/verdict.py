@@ -59,6 +59,12 @@ class Complaint(msgspec.Struct, frozen=True):
     hint: str = ""
     frames: tuple[Frame, ...] = ()
 
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """What it says beside its sentence, each with its name; what is empty is left out."""
+        rows = (("given", self.given), ("expected", self.expected), ("got", self.got), ("think of", self.hint))
+        return [(name, value) for name, value in rows if value]
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a check.
@@ -109,8 +115,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         lines = [self.line]
         if (c := self.complaint) is not None:
-            rows = (("given", c.given), ("expected", c.expected), ("got", c.got), ("think of", c.hint))
-            lines += [f"  {name:<9} {value}" for name, value in rows if value]
+            lines += [f"  {name:<9} {value}" for name, value in c.rows]
         if self.capture is not None:
             lines += ["", *(f"  {line}" for line in self.ladder.splitlines()), "", f"  saved as {self.capture}"]
         return "\n".join(lines)
@@ -136,12 +141,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         mark = {Status.PASSED: "&#10003;", Status.FAILED: "&#10007;", Status.OPEN: "&#9998;"}[self.status]
         parts = [f"<p><strong>{mark} {html.escape(self.line)}</strong></p>"]
         if (c := self.complaint) is not None:
-            rows = (("given", c.given), ("expected", c.expected), ("got", c.got), ("think of", c.hint))
             cells = "".join(
                 f"<tr><th scope='row' style='text-align:left'>{name}</th>"
                 f"<td style='text-align:left'><code>{html.escape(value)}</code></td></tr>"
-                for name, value in rows
-                if value
+                for name, value in c.rows
             )
             parts.append(f"<table>{cells}</table>")
         if self.capture is not None:
