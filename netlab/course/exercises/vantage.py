@@ -5,7 +5,7 @@ packet was seen on its way out and again on its way in, a few µs later, equal t
 begun or ended between the two. Return how many packets were sent. What TCP sends again, and what a program says
 twice, is a packet of its own: IP gave it another identification.
 
-Source: RFC 791 §3.1: the identification is the sender's, for each datagram; RFC 6864 §4 says how far that goes.
+Source: RFC 791 §3.1: the identification is the sender's, for each datagram; RFC 6864 says how far that goes.
 """
 
 from __future__ import annotations

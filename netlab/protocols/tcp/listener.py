@@ -2,8 +2,8 @@
 
 "A TCP implementation that supports multiple concurrent connections MUST provide an OPEN call that will functionally
 allow an application to LISTEN on a port while a connection block with the same local port is in SYN-SENT or
-SYN-RECEIVED state" (RFC 9293 §3.9.1.1, MUST-42). The bound keeps a flood of SYNs from filling the memory (RFC 4987
-§3.3): what is above it is not answered, and an honest peer's SYN comes again."""
+SYN-RECEIVED state" (RFC 9293 §3.9.1.1, MUST-42). The bound keeps a flood of SYNs from filling the memory (RFC 4987):
+what is above it is not answered, and an honest peer's SYN comes again."""
 
 from __future__ import annotations
 
