@@ -23,12 +23,13 @@ from websockets.server import ServerProtocol
 from websockets.typing import Origin
 from websockets.uri import parse_uri
 
+from netlab.chat.client_events import Disconnected
 from netlab.chat.messages import Goodbye, encode_json
 from netlab.protocols import websocket
 from netlab.protocols.stream import BYE, PING, BytesArrived, GivenUp
 from netlab.protocols.websocket import FRAME_MOST, close_frame, frame, frames, is_one_packet
 from netlab.transports.alarm import Alarm, now_ns
-from netlab.transports.byte_stream import ServerEnd, StreamClient, StreamServer
+from netlab.transports.byte_stream import LINGER_S, ServerEnd, StreamClient, StreamServer
 from netlab.transports.hub_shell import Batch, HubShell
 from netlab.transports.url import Address
 
@@ -40,34 +41,47 @@ class Malformed(Exception):
 
 
 class Messages:
-    """What the frames of a peer hold: whole packets, or nothing but a sign of life."""
+    """Whole messages out of a peer's frames (section 5.4); `kind` is the opcode of the latest."""
+
+    kind = Opcode.BINARY
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
     @property
     def unfinished(self) -> bool:
-        """A message has begun and goes on in another frame (section 5.4)."""
+        """A message has begun and goes on in another frame."""
         return bool(self._pieces)
 
-    def take(self, event: Frame) -> bytes:
-        """The packet that this frame completes; empty for a control frame and the beginning of a message.
+    def take(self, event: Frame) -> bytes | None:
+        """The message that this frame completes; None for a control frame and the beginning of a message."""
+        if event.opcode is Opcode.PING or event.opcode is Opcode.PONG:
+            return None
+        if event.opcode is not Opcode.CONT:
+            self.kind = event.opcode
+        self._pieces.append(bytes(event.data))
+        if not event.fin:
+            return None
+        message = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        return message
+
+
+class Packets(Messages):
+    """The same where each message is one packet."""
+
+    def take(self, event: Frame) -> bytes | None:
+        """As `Messages.take`.
 
         Raises:
             Malformed: text, no packet, or a pong to a ping that was never sent.
         """
         if event.opcode is Opcode.PONG and event.data:  # ours are empty: one flipped bit makes this of a packet
             raise Malformed("a pong that answers no ping")
-        if event.opcode is Opcode.PING or event.opcode is Opcode.PONG:
-            return b""
         if event.opcode is Opcode.TEXT:
             raise Malformed("a frame of text: packets travel in binary frames")
-        self._pieces.append(bytes(event.data))
-        if not event.fin:
-            return b""
-        message = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        if not is_one_packet(message):
+        message = super().take(event)
+        if message is not None and not is_one_packet(message):
             raise Malformed("a message that is not one packet")
         return message
 
@@ -102,7 +116,7 @@ class WebSocketEnd(ServerEnd):
     def __init__(self, server: WebSocketServer) -> None:
         super().__init__(server)
         self._http = ServerProtocol(origins=server.origins, extensions=None, max_size=FRAME_MOST)
-        self._messages = Messages()
+        self._messages: Messages = Packets()
         self._upgraded = False
         self._unfinished_since: int | None = None
         self._late = Alarm(self._loop, self._maybe_late)
@@ -158,13 +172,19 @@ class WebSocketEnd(ServerEnd):
             self._close()
             return
         try:
-            packet = self._messages.take(event)
+            message = self._messages.take(event)
         except Malformed as error:
             self.failed("malformed", str(error))
             return
-        if packet:
+        if message is None:
+            self.step(BytesArrived(b""))  # a sign of life
+        else:
             self._unfinished_since = None
-        self.step(BytesArrived(packet))
+            self.message_came(message)
+
+    def message_came(self, message: bytes) -> None:
+        """A whole message of WebSocket: one packet."""
+        self.step(BytesArrived(message))
 
     def _watch(self) -> None:
         """A frame that began has to end in time, as a packet on a stream does."""
@@ -213,7 +233,7 @@ class WebSocketClient(StreamClient):
             OSError: nobody listens there, or it can't be reached, or it speaks no WebSocket.
         """
         self._http: Protocol = ClientProtocol(parse_uri(f"{address}/"), max_size=FRAME_MOST)
-        self._messages = Messages()
+        self._messages: Messages = Packets()
         self._answered: asyncio.Future[None] = self._loop.create_future()
         tcp, _ = await self._loop.create_connection(lambda: self, address.host, address.port)
         try:
@@ -232,23 +252,28 @@ class WebSocketClient(StreamClient):
         if self._http.state is State.CLOSED:
             return
         self._http.receive_data(data)
-        due = b"".join(self._http.data_to_send())
-        for event in self._http.events_received():
-            if isinstance(event, Response):
-                self._response_came(event)
-            elif not self._over:
+        events = self._http.events_received()
+        if events and isinstance(events[0], Response):  # frames may follow it at once
+            self._response_came(cast(Response, events.pop(0)))
+        if self._made is not None and not self._over:
+            self._say_what_is_due()
+        for event in events:
+            if not self._over:
                 self._frame_came(cast(Frame, event))
-        if due and self._made is not None and not self._over:  # a pong
-            self._made.write(due)
         if not self._answered.done() and self._http.handshake_exc is not None:
             self._answered.set_exception(ConnectionAbortedError("what listens there speaks no HTTP"))
-        elif self._http.parser_exc is not None and self._answered.done():
-            self._lost(f"the server's frames make no sense: {self._http.parser_exc}")
+        elif self._http.parser_exc is not None and self._made is not None:
+            self._closed(f"the server's frames make no sense: {self._http.parser_exc}")
+
+    def _say_what_is_due(self) -> None:
+        """Pongs, the answer to a closing frame, and a closing frame for what is no WebSocket."""
+        if due := b"".join(self._http.data_to_send()):
+            self._transport.write(due)
 
     def _response_came(self, response: Response) -> None:
         if self._answered.done():
             return
-        if self._http.state is State.OPEN:
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and self._http.handshake_exc is None:
             self._answered.set_result(None)
             super().connection_made(self._tcp)
         elif (goodbye := _goodbye(response)) is not None:
@@ -263,26 +288,46 @@ class WebSocketClient(StreamClient):
     def _frame_came(self, event: Frame) -> None:
         if event.opcode is Opcode.CLOSE:
             closed = self._http.close_rcvd
-            self._lost(f"the server closed the connection: {closed.reason if closed else ''}".rstrip(": "))
+            self._closed(f"the server closed the connection: {closed.reason if closed else ''}".rstrip(": "))
             return
         try:
-            self._step(BytesArrived(self._messages.take(event)))
+            message = self._messages.take(event)
         except Malformed as error:
-            self._lost(f"the server sent {error}")
+            self._http.fail(websocket.PROTOCOL_ERROR, str(error))
+            self._say_what_is_due()
+            self._closed(f"the server sent {error}")
+            return
+        if message is None:
+            self._step(BytesArrived(b""))  # a sign of life
+        else:
+            self.message_came(message)
+
+    def message_came(self, message: bytes) -> None:
+        """A whole message of WebSocket: one packet."""
+        self._step(BytesArrived(message))
+
+    def _closed(self, detail: str) -> None:
+        """Our closing frame is said: it is the server that closes the connection below (section 7.1.1)."""
+        if not self._over:
+            self._over = True
+            self._loop.call_later(LINGER_S, self._transport.abort)
+            self._callbacks.step(Disconnected(detail))
 
     def _put(self, packets: list[bytes]) -> None:
+        if self._http.state is not State.OPEN:  # the server's closing frame came in the same read
+            return
         for packet in packets:
             if packet == PING:
                 self._http.send_ping(b"")
             else:
                 self._http.send_binary(packet)
-        self._transport.write(b"".join(self._http.data_to_send()))
+        self._say_what_is_due()
 
     def _say_bye(self) -> None:
         if self._http.state is State.OPEN:
             self._http.send_binary(BYE)
             self._http.send_close(websocket.NORMAL)
-            self._transport.write(b"".join(self._http.data_to_send()))
+            self._say_what_is_due()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._made is not None:

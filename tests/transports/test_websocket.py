@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect as anybodys_connect
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Opcode
+from websockets.server import ServerProtocol
 
 import netlab
 from netlab.chat import messages as m
@@ -218,6 +219,60 @@ async def test_the_server_closes() -> None:
         assert (await peer.hear()).code == "server_closed"
         assert (await peer.event()).opcode is Opcode.CLOSE
         assert peer.http.close_rcvd.code == 1001
+
+
+class Scripted:
+    """A server that says the same to whoever upgrades, in one write, and then reads until the client closes."""
+
+    def __init__(self, said: bytes) -> None:
+        self.said = said
+        self.heard: list[Any] = []
+        self.over = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        http = ServerProtocol(max_size=None)
+        while (event := next(iter(http.events_received()), None)) is None:
+            http.receive_data(await reader.read(65536))
+        http.send_response(http.accept(event))
+        writer.write(b"".join(http.data_to_send()) + self.said)
+        while http.close_rcvd is None and (data := await reader.read(65536)):
+            http.receive_data(data)
+            self.heard += http.events_received()
+        writer.close()
+        self.over.set()
+
+    async def meet(self) -> str:
+        """A client comes; why its connection ended, as it says."""
+        listener = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionEnded) as ended:
+            async with netlab.connect(f"ws://127.0.0.1:{port}", name="ann", reconnect=False):
+                pass
+        await self.over.wait()
+        listener.close()
+        return str(ended.value)
+
+
+PING_PACKET = frame(PING)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "told"),
+    [
+        (close_frame("server_closed", ""), 1001, "the server closed the connection: server_closed"),
+        (PING_PACKET + close_frame("server_closed", ""), 1001, "the server closed the connection: server_closed"),
+        (PING_PACKET + frame(b"hi", Opcode.TEXT), 1002, "the server sent a frame of text"),
+        (masked(PING), 1002, "the server's frames make no sense"),
+        (bytes((0x83, 0)), 1002, "the server's frames make no sense"),
+    ],
+    ids=["closed", "pinged and closed", "text", "masked", "a reserved opcode"],
+)
+@live()
+async def test_a_client_says_its_closing_frame(said: bytes, code: int, told: str) -> None:
+    """RFC 6455 sections 5.5.1 and 7.1.7; what the server says may come with the upgrade, in one read."""
+    server = Scripted(said)
+    assert told in await server.meet()
+    assert [int.from_bytes(event.data[:2], "big") for event in server.heard if event.opcode is Opcode.CLOSE] == [code]
 
 
 @live(60)
