@@ -16,7 +16,7 @@ from netlab.cli.hosting import Hosting, host, tls_for_server
 from netlab.cli.link_options import SEED, drawn, read_link
 from netlab.cli.running import run
 from netlab.network.link_line import LinkLine
-from netlab.packets.endpoint import DEFAULT_PORTS
+from netlab.packets.endpoint import DEFAULT_PORTS, ENCRYPTED
 from netlab.transports.url import DEFAULT_HOST
 
 PROMISES: dict[Transport, str] = {
@@ -31,7 +31,7 @@ NAMES = {"rudp": "reliable UDP", "ws": "WebSocket"}
 
 def chat_command(transport: Transport) -> click.Command:
     """The chat over one transport."""
-    only_tcp = transport == "tcp"
+    may_encrypt = transport in ENCRYPTED
     name = NAMES.get(transport, transport.upper())
     lossy = transport == "udp"
 
@@ -78,10 +78,10 @@ def chat_command(transport: Transport) -> click.Command:
     )
     @token_option("What the server asks for; when hosting, `auto` makes one and prints it.")
     @click.option("--insecure", is_flag=True, help="When hosting: let anybody in who can reach this machine.")
-    @_only(only_tcp, "--tls", is_flag=True, help="Join over TLS.")
-    @_only(only_tcp, "--tls-ca", metavar="FILE", help="Join over TLS, trusting this authority (PEM).")
-    @_only(only_tcp, "--tls-cert", metavar="FILE", help="With serve: certificate (PEM), to host over TLS.")
-    @_only(only_tcp, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
+    @_only(may_encrypt, "--tls", is_flag=True, help="Join over TLS.")
+    @_only(may_encrypt, "--tls-ca", metavar="FILE", help="Join over TLS, trusting this authority (PEM).")
+    @_only(may_encrypt, "--tls-cert", metavar="FILE", help="With serve: certificate (PEM), to host over TLS.")
+    @_only(may_encrypt, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
     @click.option("--link", metavar="OPTIONS", help='Through a bad network: "delay=40ms loss=5%".')
     @click.option("--seed", type=SEED, help="Fix the dice of the link. [drawn]")
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")

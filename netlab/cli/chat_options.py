@@ -12,6 +12,7 @@ import msgspec
 from netlab.chat.names import canonical
 from netlab.cli.access import AUTO, TextType, is_ipv6, is_loopback
 from netlab.cli.commands import suggestion
+from netlab.packets.endpoint import ENCRYPTED
 from netlab.transports.url import Address
 
 HALVES = ("serve", "join")
@@ -52,7 +53,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def address(self) -> Address:
         """Where the chat is."""
         encrypted = self.tls if self.half != "serve" else bool(self.tls_cert)
-        return Address("tls" if encrypted else self.transport, self.host, self.port)
+        return Address(ENCRYPTED[self.transport] if encrypted else self.transport, self.host, self.port)
 
     @property
     def shown(self) -> str:

@@ -19,6 +19,7 @@ from netlab.chat.limits import ChatLimits
 from netlab.cli.access import made_token
 from netlab.cli.running import exit_status
 from netlab.errors import NetlabError
+from netlab.packets.endpoint import ENCRYPTED
 from netlab.packets.limits import ReassemblyLimits
 from netlab.packets.text import printable
 from netlab.protocols.datagram_client import DATAGRAM_LIMITS
@@ -87,17 +88,17 @@ def told(address: Address, error: CannotListen) -> CannotListen:
     """The error of an address that can't be listened on, with what to do about it."""
     if not (error.taken or _is_taken(address)):
         return error
-    command = "tcp-chat" if address.scheme == "tls" else f"{address.scheme}-chat"
+    plain = next((plain for plain, scheme in ENCRYPTED.items() if scheme == address.scheme), address.scheme)
     return CannotListen(
         f"cannot listen at {address}: the port is taken: choose another (port 0 picks a free one), or join who listens "
-        f"there with netlab {command} join",
+        f"there with netlab {plain}-chat join",
         taken=True,
     )
 
 
 def _is_taken(address: Address) -> bool:
     """Ask the system itself: uvloop does not pass on why a datagram socket can't be bound."""
-    kind = socket.SOCK_STREAM if address.scheme in ("tcp", "tls", "ws") else socket.SOCK_DGRAM
+    kind = socket.SOCK_STREAM if address.scheme in (*ENCRYPTED, *ENCRYPTED.values()) else socket.SOCK_DGRAM
     try:
         found = socket.getaddrinfo(address.host, address.port, type=kind, flags=socket.AI_PASSIVE)
         for family, _, _, _, where in found:

@@ -13,6 +13,7 @@ from netlab.cli.argument_types import PORT
 from netlab.cli.hosting import Hosting, host, tls_for_server
 from netlab.cli.limit_options import chat_limits, limit_options, reassembly_limits
 from netlab.cli.running import fast_loop, run
+from netlab.packets.endpoint import ENCRYPTED
 from netlab.transports import BadUrl
 from netlab.transports.url import DEFAULT_HOST, Address, parse_host_port
 
@@ -43,7 +44,7 @@ LAST_PORT = 65_535
 )
 @token_option("What clients must present; `auto` makes one and prints it.")
 @click.option("--insecure", is_flag=True, help="Let anybody in who can reach this machine.")
-@click.option("--tls-cert", metavar="FILE", help="Certificate (PEM): TCP is TLS then.")
+@click.option("--tls-cert", metavar="FILE", help="Certificate (PEM): TCP and WebSocket are inside TLS then.")
 @click.option("--tls-key", metavar="FILE", help="Its key (PEM).")
 @click.option("--no-rate-limit", is_flag=True, help="Let clients send as much as they like: for benchmarks.")
 @click.option("--json", "as_json", is_flag=True, help='When ready, print one line: {"listening": [{"url": ...}]}.')
@@ -76,7 +77,7 @@ def command(
         listen = [_address(scheme, DEFAULT_HOST, after if scheme in ("rudp", "ws") else port) for scheme in asked]
     tls = tls_for_server(tls_cert, tls_key)
     if tls is not None:
-        listen = [msgspec.structs.replace(at, scheme="tls") if at.scheme == "tcp" else at for at in listen]
+        listen = [msgspec.structs.replace(at, scheme=ENCRYPTED.get(at.scheme, at.scheme)) for at in listen]
     hosting = Hosting(
         listen=listen,
         token=check_hosting([address.host for address in listen], token or "", insecure=insecure),

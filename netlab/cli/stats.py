@@ -34,7 +34,9 @@ class Url(TextType):
 @click.command("stats", epilog="Example: netlab stats tcp://127.0.0.1:9000")
 @click.argument("url", type=Url(), metavar="URL")
 @token_option("What the server asks for.")
-@click.option("--tls-ca", metavar="FILE", help="For tls://: trust this authority (PEM) instead of the system's.")
+@click.option(
+    "--tls-ca", metavar="FILE", help="For tls:// and wss://: trust this authority (PEM) instead of the system's."
+)
 @click.option("--json", "as_json", is_flag=True, help="The counters as one line of JSON.")
 def command(url: str, token: str | None, tls_ca: str | None, as_json: bool) -> int:
     """Counters of the running server at URL, such as tcp://127.0.0.1:9000 or udp://127.0.0.1:9001.

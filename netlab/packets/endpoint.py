@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-DEFAULT_PORTS = {"tcp": 9000, "tls": 9000, "udp": 9001, "rudp": 9002, "ws": 9003}
-"""By URL scheme. tls is the tcp transport inside TLS."""
+DEFAULT_PORTS = {"tcp": 9000, "tls": 9000, "udp": 9001, "rudp": 9002, "ws": 9003, "wss": 9003}
+"""By URL scheme."""
+
+ENCRYPTED = {"tcp": "tls", "ws": "wss"}
+"""The scheme of the same transport inside TLS."""
 
 
 def format_host_port(host: str, port: int) -> str:

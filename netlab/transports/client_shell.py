@@ -437,6 +437,8 @@ def _reason(error: OSError | TimeoutError | ValueError, address: Address) -> str
         return f"no TLS with {address}: {getattr(error, 'verify_message', '') or error.reason or error}"
     if isinstance(error, TimeoutError) and not error.args:
         return f"{address} does not answer within {DIAL_S:g} s"
+    if isinstance(error, ConnectionError) and address.encrypted and not error.args:  # as asyncio tells it
+        return f"no TLS with {address}: it ends the connection"
     return f"{address}: {getattr(error, 'strerror', '') or error}"
 
 

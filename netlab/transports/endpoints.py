@@ -60,11 +60,11 @@ async def connect(
     """Join a chat server.
 
     Args:
-        url: `tcp://host:port`, `tls://`, `udp://`, `rudp://` or `ws://host:port`; without a port, the
-            transport's default.
+        url: `tcp://host:port`, `tls://`, `udp://`, `rudp://`, `ws://` or `wss://host:port`; without a port,
+            the transport's default.
         name: what to be called; unique on the hub. Empty for a client that only asks for `stats`.
         token: what the server asks for, if it does.
-        tls: for `tls://`, instead of a context that verifies the server by the system's authorities.
+        tls: for `tls://` and `wss://`, instead of a context that verifies the server by the system's authorities.
         certified: the name in the server's certificate, where it is reached under another, as through a relay.
         reconnect: after a cut, connect again and resume.
         entropy: `entropy(n)` gives n bytes that can't be guessed.
@@ -77,7 +77,7 @@ async def connect(
     address = msgspec.structs.replace(parse_url(url), certified=certified)
     redial_for = RESUME_WINDOW if reconnect else 0
     machine = ChatClient(name, reliable=GUARANTEES[address.scheme].reliable, token=token, redial_for=redial_for)
-    context = (tls or client_tls()) if address.scheme == "tls" else None
+    context = (tls or client_tls()) if address.encrypted else None
     chat = Chat(address, _client_end(address.scheme), machine, entropy=entropy, tls=context)
     try:
         await chat.open()
@@ -103,9 +103,9 @@ async def serve(
         url: where to listen; port 0 takes a free one, and `.url` of what comes back tells which.
         hub: the hub to attach to. Without one, this server has its own, with `limits` and `token`, and closes it at
             the end.
-        tls: for `tls://`: a context with the server's certificate, as `server_tls` makes it.
+        tls: for `tls://` and `wss://`: a context with the server's certificate, as `server_tls` makes it.
         reassembly: over `udp://`: the bounds of messages in several datagrams.
-        origins: over `ws://`: pages whose scripts may connect, as `https://chat.example`; others get 403.
+        origins: over `ws://` and `wss://`: pages whose scripts may connect, as `https://chat.example`; others get 403.
 
     Raises:
         BadUrl: not the URL of a transport.
@@ -113,19 +113,20 @@ async def serve(
     """
     address = parse_url(url)
     shell = hub or HubShell(limits=limits, token=token)
-    if address.scheme == "tls" and tls is None:
-        raise CannotListen("tls:// needs a certificate: pass tls=server_tls(cert, key)")
+    if address.encrypted and tls is None:
+        raise CannotListen(f"{address.scheme}:// needs a certificate: pass tls=server_tls(cert, key)")
+    tls = tls if address.encrypted else None
     server: Server
     if address.scheme == "udp":
         server = UdpServer(shell, reassembly)
     elif address.scheme == "rudp":
         server = ReliableServer(shell)
-    elif address.scheme == "ws":
+    elif address.scheme in ("ws", "wss"):
         from netlab.transports.websocket import WebSocketServer
 
-        server = WebSocketServer(shell, origins)
+        server = WebSocketServer(shell, tls, origins)
     else:
-        server = TcpServer(shell, tls if address.scheme == "tls" else None)
+        server = TcpServer(shell, tls)
     try:
         await server.listen(address)
     except OSError as error:
@@ -144,7 +145,7 @@ async def serve(
 
 def _client_end(scheme: str) -> Callable[[Callbacks], ClientEnd]:
     """WebSocket's is imported when it is used: a simulated world, which has none, does without the library."""
-    if scheme == "ws":
+    if scheme in ("ws", "wss"):
         from netlab.transports.websocket import WebSocketClient
 
         return WebSocketClient

@@ -32,6 +32,7 @@ GUARANTEES = {
     "tls": _TCP,
     "rudp": _TCP,
     "ws": _TCP,
+    "wss": _TCP,
     "udp": Guarantees(reliable=False, ordered=False, boundaries=True, duplicates=True),
 }
 """By URL scheme."""

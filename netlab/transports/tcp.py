@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 from netlab.transports.byte_stream import ServerEnd, StreamClient, StreamServer
 from netlab.transports.hub_shell import HubShell
@@ -27,17 +28,7 @@ class TcpServer(StreamServer):
         Raises:
             OSError: the address is in use, or not ours.
         """
-        loop, limits = asyncio.get_running_loop(), self.shell.hub.limits
-        server = await loop.create_server(
-            lambda: ServerEnd(self),
-            address.host,
-            address.port,
-            backlog=limits.accept_backlog,
-            ssl=self._tls,
-            ssl_handshake_timeout=max(limits.hello_within, 1) / S if self._tls else None,
-        )
-        host, port = server.sockets[0].getsockname()[:2]
-        self.listening(server, "tls" if self._tls else "tcp", host, port)
+        await listen_over_tcp(self, lambda: ServerEnd(self), address, self._tls)
 
 
 class TcpClient(StreamClient):
@@ -49,12 +40,42 @@ class TcpClient(StreamClient):
         Raises:
             OSError: nobody listens there, or it can't be reached.
         """
-        hostname = (address.certified or address.host) if tls else None
-        await self._loop.create_connection(
-            lambda: self,
-            address.host,
-            address.port,
-            ssl=tls,
-            server_hostname=hostname,
-            ssl_handshake_timeout=HANDSHAKE_S if tls else None,
-        )
+        await connect_over_tcp(self, address, tls)
+
+
+async def listen_over_tcp(
+    server: StreamServer, make_end: Callable[[], ServerEnd], address: Address, tls: ssl.SSLContext | None
+) -> None:
+    """Listen, and have an end made for each connection that is accepted, and whose TLS stands where there is to be one.
+
+    Raises:
+        OSError: the address is in use, or not ours.
+    """
+    limits = server.shell.hub.limits
+    listener = await asyncio.get_running_loop().create_server(
+        make_end,
+        address.host,
+        address.port,
+        backlog=limits.accept_backlog,
+        ssl=tls,
+        ssl_handshake_timeout=max(limits.hello_within, 1) / S if tls else None,
+    )
+    host, port = listener.sockets[0].getsockname()[:2]
+    server.listening(listener, address.scheme, host, port)
+
+
+async def connect_over_tcp(client: StreamClient, address: Address, tls: ssl.SSLContext | None) -> asyncio.Transport:
+    """Connect, and agree on TLS where there is to be one.
+
+    Raises:
+        OSError: nobody listens there, or it can't be reached, or its certificate is not what it should be.
+    """
+    transport, _ = await asyncio.get_running_loop().create_connection(
+        lambda: client,
+        address.host,
+        address.port,
+        ssl=tls,
+        server_hostname=(address.certified or address.host) if tls else None,
+        ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+    )
+    return transport

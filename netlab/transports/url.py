@@ -1,4 +1,4 @@
-"""Transport URLs: `tcp://127.0.0.1:9000`, `udp://[::1]:9001`, `tls://chat.example:9000`."""
+"""Transport URLs: `tcp://127.0.0.1:9000`, `udp://[::1]:9001`, `wss://chat.example:9003`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from netlab.errors import NetlabError
-from netlab.packets.endpoint import DEFAULT_PORTS, format_host_port
+from netlab.packets.endpoint import DEFAULT_PORTS, ENCRYPTED, format_host_port
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -23,6 +23,11 @@ class Address(msgspec.Struct, frozen=True):
     host: str
     port: int
     certified: str = ""
+
+    @property
+    def encrypted(self) -> bool:
+        """Inside TLS."""
+        return self.scheme in ENCRYPTED.values()
 
     def __str__(self) -> str:
         return f"{self.scheme}://{format_host_port(self.host, self.port)}"

@@ -1,4 +1,4 @@
-"""The chat over WebSocket (RFC 6455): an HTTP upgrade, then each netlab packet in a binary frame of its own.
+"""The chat over WebSocket (RFC 6455), alone or in TLS: an HTTP upgrade, then each netlab packet in a frame of its own.
 
 The frames of the peer are read by the sans-I/O core of `websockets`. All else is as over TCP, in `byte_stream`, but for
 the pings, which are WebSocket's own here: a browser answers them by itself. Deflate is off: a client could make the
@@ -31,6 +31,7 @@ from netlab.protocols.websocket import FRAME_MOST, close_frame, frame, frames, i
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.byte_stream import LINGER_S, ServerEnd, StreamClient, StreamServer
 from netlab.transports.hub_shell import Batch, HubShell
+from netlab.transports.tcp import connect_over_tcp, listen_over_tcp
 from netlab.transports.url import Address
 
 PING_FRAME = frame(b"", websocket.PING)
@@ -90,12 +91,14 @@ class WebSocketServer(StreamServer):
     """Listens for WebSocket.
 
     Args:
+        tls: a context with the server's certificate, for `wss://`.
         origins: pages that may connect, as `https://chat.example`. Browsers say which page connects, and let any page
             connect to any host: a page that is not named here gets 403. Who is no browser names no page.
     """
 
-    def __init__(self, shell: HubShell, origins: Sequence[str] = ()) -> None:
+    def __init__(self, shell: HubShell, tls: ssl.SSLContext | None = None, origins: Sequence[str] = ()) -> None:
         super().__init__(shell)
+        self._tls = tls
         self.origins: list[Origin | None] = [None, *(Origin(origin.rstrip("/")) for origin in origins)]
 
     async def listen(self, address: Address) -> None:
@@ -104,10 +107,7 @@ class WebSocketServer(StreamServer):
         Raises:
             OSError: the address is in use, or not ours.
         """
-        server = await asyncio.get_running_loop().create_server(
-            lambda: WebSocketEnd(self), address.host, address.port, backlog=self.shell.hub.limits.accept_backlog
-        )
-        self.listening(server, "ws", *server.sockets[0].getsockname()[:2])
+        await listen_over_tcp(self, lambda: WebSocketEnd(self), address, self._tls)
 
 
 class WebSocketEnd(ServerEnd):
@@ -235,7 +235,7 @@ class WebSocketClient(StreamClient):
         self._http: Protocol = ClientProtocol(parse_uri(f"{address}/"), max_size=FRAME_MOST)
         self._messages: Messages = Packets()
         self._answered: asyncio.Future[None] = self._loop.create_future()
-        tcp, _ = await self._loop.create_connection(lambda: self, address.host, address.port)
+        tcp = await connect_over_tcp(self, address, tls)
         try:
             await self._answered
         except BaseException:

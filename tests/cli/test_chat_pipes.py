@@ -402,16 +402,18 @@ def test_what_was_missed_is_told_in_numbers(server_kept_short, cutter, start):
 def test_tls(serve, start, netlab, tmp_path):
     certificate, key = make_certificate(tmp_path)
     server = serve("--tls-cert", certificate, "--tls-key", key)
-    assert [url.split(":")[0] for url in server.urls] == ["tls", "udp", "rudp", "ws"]
-    port = server.port("tls")
-    done = netlab("tcp-chat", "join", "--port", port, "--tls-ca", certificate, stdin=b"secret\n")
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.startswith(b"status open tls://127.0.0.1")
+    assert [url.split(":")[0] for url in server.urls] == ["tls", "udp", "rudp", "wss"]
+    for scheme, chat in (("wss", "ws-chat"), ("tls", "tcp-chat")):
+        port = server.port(scheme)
+        done = netlab(chat, "join", "--port", port, "--tls-ca", certificate, stdin=b"secret\n")
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.startswith(f"status open {scheme}://127.0.0.1".encode())
     stranger = netlab("tcp-chat", "join", "--port", port, "--tls", stdin=b"secret\n")
     assert stranger.returncode == 1
     assert b"no TLS with" in stranger.stderr
     assert stranger.stderr.count(b"\n") == 1
-    assert netlab("stats", server.urls[0], "--tls-ca", certificate).returncode == 0
+    for url in (server.urls[0], server.urls[3]):
+        assert netlab("stats", url, "--tls-ca", certificate).returncode == 0
     assert netlab("stats", server.urls[0]).returncode == 1
     wrong = netlab("serve", "--port", "0", "--tls-cert", key, "--tls-key", key)
     assert (wrong.returncode, wrong.stderr.count(b"\n")) == (1, 1)

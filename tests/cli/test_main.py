@@ -81,6 +81,7 @@ def test_help_of_a_command(netlab, command):
         (["tcp-chat", "serve", "--tls"], "for joining"),
         (["tcp-chat", "--token", ""], "empty"),
         (["udp-chat", "--tls"], "--tls"),
+        (["ws-chat", "serve", "--tls"], "for joining"),
         (["stats"], "URL"),
         (["stats", "9000"], "such as tcp://127.0.0.1:9000"),
         (["stats", "http://127.0.0.1"], "does not begin with one of"),

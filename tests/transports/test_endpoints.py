@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from websockets.asyncio.client import connect as anybodys_connect
+from websockets.exceptions import InvalidStatus
 
 import netlab
 from netlab.chat import messages as m
@@ -22,6 +24,7 @@ from netlab.chat.client_events import Disconnected
 from netlab.chat.limits import ChatLimits
 from netlab.errors import ConnectionEnded, DeadlineExpired, MessageTooBig, Refused
 from netlab.packets.limits import MAX_MESSAGE
+from netlab.packets.packet import Packet, PacketType, decode, encode
 from netlab.transports import GUARANTEES, BadUrl, CannotListen, HubShell, client_tls, server_tls
 from netlab.transports.url import parse_host_port, parse_url
 from netlab.units import MS
@@ -199,11 +202,15 @@ def certificate(folder: Path, *names: str) -> tuple[str, str]:
     return str(certificate_file), str(key_file)
 
 
+inside_tls = pytest.mark.parametrize("scheme", ["tls", "wss"])
+
+
+@inside_tls
 @live()
-async def test_tls_with_a_certificate_that_verifies(tmp_path: Path) -> None:
+async def test_tls_with_a_certificate_that_verifies(tmp_path: Path, scheme: str) -> None:
     cert, key = certificate(tmp_path, "127.0.0.1", "localhost")
-    async with netlab.serve("tls://127.0.0.1:0", tls=server_tls(cert, key)) as at:
-        assert at.url.startswith("tls://127.0.0.1:")
+    async with netlab.serve(f"{scheme}://127.0.0.1:0", tls=server_tls(cert, key)) as at:
+        assert at.url.startswith(f"{scheme}://127.0.0.1:")
         async with (
             person(at.url, "ann", "tea", tls=client_tls(cert)) as ann,
             person(at.url.replace("127.0.0.1", "localhost"), "bob", "tea", tls=client_tls(cert)) as bob,
@@ -212,6 +219,7 @@ async def test_tls_with_a_certificate_that_verifies(tmp_path: Path) -> None:
             assert await bob.hears(1) == ["x" * MAX_MESSAGE]
 
 
+@inside_tls
 @pytest.mark.parametrize(
     ("names", "trusted", "why"),
     [
@@ -222,10 +230,10 @@ async def test_tls_with_a_certificate_that_verifies(tmp_path: Path) -> None:
 )
 @live()
 async def test_tls_that_does_not_verify_is_refused_in_one_line(
-    tmp_path: Path, names: tuple[str, ...], trusted: bool, why: str
+    tmp_path: Path, names: tuple[str, ...], trusted: bool, why: str, scheme: str
 ) -> None:
     cert, key = certificate(tmp_path, *names)
-    async with netlab.serve("tls://127.0.0.1:0", tls=server_tls(cert, key)) as at:
+    async with netlab.serve(f"{scheme}://127.0.0.1:0", tls=server_tls(cert, key)) as at:
         with pytest.raises(ConnectionEnded, match=why) as caught:
             async with netlab.connect(at.url, name="ann", tls=client_tls(cert) if trusted else None):
                 pass
@@ -240,23 +248,41 @@ def test_tls_is_at_least_1_2(tmp_path: Path) -> None:
     assert client_tls().check_hostname
 
 
+@pytest.mark.parametrize(("scheme", "bare"), [("tls", "tcp"), ("wss", "ws")])
 @live()
-async def test_plain_tcp_to_a_tls_port_and_back_end_with_an_error(tmp_path: Path) -> None:
+async def test_plain_tcp_to_a_tls_port_and_back_end_with_an_error(tmp_path: Path, scheme: str, bare: str) -> None:
     cert, key = certificate(tmp_path, "127.0.0.1")
-    async with netlab.serve("tls://127.0.0.1:0", tls=server_tls(cert, key)) as tls, server() as plain:
+    async with netlab.serve(f"{scheme}://127.0.0.1:0", tls=server_tls(cert, key)) as tls, server() as plain:
         with pytest.raises(ConnectionEnded):
-            async with netlab.connect(tls.url.replace("tls:", "tcp:"), name="ann"):
+            async with netlab.connect(tls.url.replace(f"{scheme}:", f"{bare}:"), name="ann"):
                 pass
         with pytest.raises(ConnectionEnded, match="no TLS with"):
-            async with netlab.connect(plain.tcp.replace("tcp:", "tls:"), name="ann", tls=client_tls(cert)):
+            async with netlab.connect(
+                plain.url(bare).replace(f"{bare}:", f"{scheme}:"), name="ann", tls=client_tls(cert)
+            ):
                 pass
 
 
+@inside_tls
 @live()
-async def test_tls_needs_a_certificate() -> None:
-    with pytest.raises(CannotListen, match="needs a certificate"):
-        async with netlab.serve("tls://127.0.0.1:0"):
+async def test_tls_needs_a_certificate(scheme: str) -> None:
+    with pytest.raises(CannotListen, match=f"^{scheme}:// needs a certificate"):
+        async with netlab.serve(f"{scheme}://127.0.0.1:0"):
             pass
+
+
+@live()
+async def test_anybodys_websocket_inside_tls(tmp_path: Path) -> None:
+    """Another implementation's upgrade and closing frames, and origins, are as without TLS."""
+    cert, key = certificate(tmp_path, "127.0.0.1")
+    async with netlab.serve("wss://127.0.0.1:0", tls=server_tls(cert, key), origins=["https://chat.example"]) as at:
+        with pytest.raises(InvalidStatus, match="403"):
+            await anybodys_connect(at.url, ssl=client_tls(cert), origin="https://evil.example")  # type: ignore[arg-type]
+        async with anybodys_connect(at.url, ssl=client_tls(cert)) as peer:
+            await peer.send(encode(Packet(m.encode_json(m.Hello(name="bob")), 1, type=PacketType.HELLO)))
+            welcome = m.decode_hub_message(decode(await peer.recv(decode=False)).payload)
+            assert isinstance(welcome, m.Welcome)
+        assert peer.close_code == 1000
 
 
 # Addresses

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from netlab.packets import segment
-from netlab.packets.endpoint import DEFAULT_PORTS
+from netlab.packets.endpoint import DEFAULT_PORTS, ENCRYPTED
 from netlab.packets.header import Header, HeaderField, Shown
 from netlab.packets.limits import ReassemblyLimits
 from netlab.packets.packet import HEADER, MAGIC, SESSION, TOKEN, VERSION, PacketType
@@ -40,7 +40,7 @@ def dissector() -> str:
         "RUDP": _header(segment.HEADER),
         "RANGE": _header(segment.RANGE),
         "LIMITS": _limits(ReassemblyLimits()),
-        "PORTS": [_port(scheme, number) for scheme, number in _PORTS.items() if scheme != "tls"],
+        "PORTS": [_port(scheme, number) for scheme, number in _PORTS.items() if scheme not in ENCRYPTED.values()],
     }
     head = "-- The packets of netlab. Written by `netlab wireshark`: change netlab, not this file.\n\n"
     head += "".join(f"local {name} = {_literal(value)}\n\n" for name, value in tables.items())
