@@ -72,14 +72,17 @@ def shares(capture: Capture) -> Shares | None:
     return Shares(span=span, flows={flow: tuple(bins) for flow, bins in sums.items() if sum(bins) >= _LEAST * total})
 
 
-def fairness(capture: Capture, *, names: Sequence[str] = (), ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
+def fairness(
+    data: Capture | Shares, *, names: Sequence[str] = (), ax: Axes | None = None, theme: Theme = LIGHT
+) -> Axes:
     """Draw the shares one above the other, and the index below them.
 
     Args:
+        data: a capture, or its shares where they were worked out before: a long capture takes seconds.
         names: of the flows in the order in which they began, such as those of their congestion controls.
     """
     ax = style.axes(ax, theme, "fairness", margins=style.Margins(right=1.9))
-    what = shares(capture)
+    what = data if isinstance(data, Shares) else shares(data)
     if what is None:
         style.caption(ax, theme, "nothing in this capture carries data")
         return ax
@@ -160,9 +163,9 @@ def _notes(what: Shares, called: Sequence[str]) -> list[str]:
     ]
 
 
-def text(capture: Capture, *, names: Sequence[str] = ()) -> str:
+def text(data: Capture | Shares, *, names: Sequence[str] = ()) -> str:
     """Each flow's share and goodput, and the index."""
-    what = shares(capture)
+    what = data if isinstance(data, Shares) else shares(data)
     if what is None:
         return "nothing in this capture carries data\n0 flows"
     lines = []

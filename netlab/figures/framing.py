@@ -137,13 +137,17 @@ def _notes(what: Spans) -> list[str]:
     apart = sum(end not in edges for _, end, _ in what.segments)
     notes = [
         style.safe(what.flow),
-        f"{len(what.sends)} messages in {len(what.segments)} segments, {apart} of which end within a message",
+        f"{_counted(len(what.sends), 'message')} in {_counted(len(what.segments), 'segment')}, "
+        f"{apart} of which end within a message",
     ]
     if what.recvs:
-        notes.append(
-            f"{len(what.recvs)} reads, {sum(end not in edges for _, end in what.recvs)} of which end within one"
-        )
+        apart = sum(end not in edges for _, end in what.recvs)
+        notes.append(f"{_counted(len(what.recvs), 'read')}, {apart} of which end within one")
     return notes
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def text(data: Capture | Spans) -> str:

@@ -19,8 +19,9 @@ from netlab.capture.field_names import tcp_flags
 from netlab.capture.files import Capture
 from netlab.figures import style
 from netlab.figures.flights import Flight, flights, relative
+from netlab.figures.scales import time_unit
 from netlab.figures.style import LIGHT, Theme
-from netlab.units import MS, Ns, format_duration
+from netlab.units import MS, Ns
 
 MOST = 45
 """Packets drawn where the caller does not say which."""
@@ -200,9 +201,10 @@ def _time_axis(ax: Axes, theme: Theme, clock: _Clock, last: float) -> None:
         ticks += range(-(-begin // step) * step, end + 1, step)
     ax.set_yticks([clock(tick) for tick in ticks], [_ms(tick) for tick in ticks])
     ax.tick_params(axis="y", pad=96, length=0, labelcolor=theme.faint, labelsize=style.TINY + 0.5)
+    wide = round(ax.get_xlim()[1])
     for before, after in clock.cuts:
         middle = (clock(before) + clock(after)) / 2
-        for x in range(math.ceil(ax.get_xlim()[1]) + 1):
+        for x in range(wide + 1):
             ax.plot(
                 x,
                 middle,
@@ -217,15 +219,20 @@ def _time_axis(ax: Axes, theme: Theme, clock: _Clock, last: float) -> None:
                 x, middle, marker=(2, 0, 60), markersize=9, markeredgewidth=1, color=theme.ink, zorder=4, clip_on=False
             )
         ax.text(
-            ax.get_xlim()[1] / 2,
+            0.5,  # between the first two columns
             middle,
-            f"{format_duration(after - before)} in which nothing happens",
+            _pause(before, after, wide),
             ha="center",
             va="center",
             fontsize=style.TINY,
             style="italic",
             color=theme.faint,
         )
+
+
+def _pause(before: Ns, after: Ns, wide: int) -> str:
+    pause = time_unit(after - before).say(after - before)
+    return f"{pause} in which nothing happens" if wide == 1 else f"{pause} pass"
 
 
 def _round_step(about: float) -> Ns:
@@ -274,7 +281,15 @@ class _Labels:
         assert figure is not None
         box = ax.get_position()
         self._inches = figure.get_figwidth() * box.width, figure.get_figheight() * box.height
-        self._taken: list[tuple[float, float, float, float]] = []  # left, low, right, high, inches
+        self._taken = [self._said_at(cut) for cut in clock.cuts]  # left, low, right, high, inches
+
+    def _said_at(self, cut: tuple[Ns, Ns]) -> tuple[float, float, float, float]:
+        """What `_time_axis` writes of a pause."""
+        wide = round(self._ax.get_xlim()[1])
+        half = style.text_width(_pause(*cut, wide), style.TINY) / 2
+        x, y = self._at(0.5, (self._clock(cut[0]) + self._clock(cut[1])) / 2)
+        tall = style.TINY / 72 * 0.6
+        return x - half, y - tall, x + half, y + tall
 
     def place(self, those: Sequence[Rung]) -> None:
         """Every label, those that matter most first; the others go to the margin and stand apart there."""
@@ -344,7 +359,7 @@ class _Labels:
         size = style.TINY + 0.5
         gap = size * 1.3 / 72
         tails = [self._at(column, self._clock(rung.begins))[1] for rung in waiting]
-        heights = style.spread([-tail for tail in tails], gap, low=-self._inches[1], high=0.1)
+        heights = style.spread([-tail for tail in tails], gap, low=gap - self._inches[1], high=0.1)
         outer = -1 if column == 0 else 1
         for rung, tail, height in zip(waiting, tails, heights, strict=True):
             x = self._at(column, 0)[0] + outer * 0.16

@@ -46,7 +46,7 @@ def model_comparison(capture: Capture, *, ax: Axes | None = None, theme: Theme =
     """Draw both models, and between them what the capture holds, each at its place."""
     seen = protocols(capture)
     notes = _notes(seen)
-    margins = style.Margins(left=0.15, right=0.15, above=0.5, below=0.45 + 0.15 * len(notes))
+    margins = style.Margins(left=0.15, right=0.2, above=0.5, below=0.45 + 0.15 * len(notes))
     size = (style.SIZE[0], 4.4 + margins.below)
     ax = style.axes(ax, theme, "model_comparison", size=size, margins=margins, bare=True)
     ax.set(xlim=(0, 100), ylim=(0, 7.5))
@@ -59,7 +59,7 @@ def model_comparison(capture: Capture, *, ax: Axes | None = None, theme: Theme =
         _box(ax, theme, (74, low, 26, high - low), layer.name, colour_of("", layer.name, theme))
         ax.plot([26, 74], [low, low], color=theme.line, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
     _draw_seen(ax, theme, seen)
-    below = "\n".join([*notes, f"{len(capture)} packets of {style.safe(capture.path.name)}"])
+    below = "\n".join([*notes, f"{style.safe(capture.path.name)}: {len(capture)} packet{'s' * (len(capture) != 1)}"])
     ax.annotate(
         below,
         (0, 0),

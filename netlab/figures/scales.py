@@ -20,8 +20,13 @@ class Unit(msgspec.Struct, frozen=True):
         return value / self.size
 
     def say(self, value: float, digits: int = 4) -> str:
-        """As people write it: `12.5 ms`."""
-        return f"{self.of(value):.{digits}g} {self.name}"
+        """As people write it: `12.5 ms`, and never `1e+03 ms`.
+
+        >>> Unit("µs", US).say(1_234_567, 3), Unit("ms", MS).say(12_500_000), Unit("µs", US).say(0)
+        ('1235 µs', '12.5 ms', '0 µs')
+        """
+        shown = self.of(value)
+        return f"{shown:.0f} {self.name}" if abs(shown) >= 10 ** (digits - 1) else f"{shown:.{digits}g} {self.name}"
 
 
 def time_unit(longest: Ns) -> Unit:

@@ -56,7 +56,7 @@ class Race(msgspec.Struct, frozen=True, kw_only=True):
             ax.annotate(
                 f"{result.goodput_bit_s / 1e6:.2f}",
                 (k, result.goodput_bit_s / 1e6),
-                (9, -3),
+                (9, 4),
                 textcoords="offset points",
             )
             if result.theory_bit_s is not None:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from netlab.capture.files import Capture, parse
 from netlab.course.experiments.canvas import canvas, legend, line
 from netlab.course.experiments.table import table
+from netlab.figures.fairness import Shares, shares
 from netlab.network.link_options import parse_link
 from netlab.network.recording import Recording
 from netlab.protocols.congestion import named
@@ -53,6 +54,10 @@ class Race(msgspec.Struct, frozen=True, kw_only=True):
         return text + (f"\nJain's index {self.race.jain:.2f}" if len(rows) > 1 else "")
 
     __repr__ = __str__
+
+    def shares(self) -> Shares | None:
+        """Who got how much, for `figures.fairness`; None without a capture."""
+        return None if self.capture is None else shares(self.capture)
 
 
 def race(*controls: str, link: str, seed: int = 7, lasts_s: int = 20, apart_s: int = 0, capture: bool = False) -> Race:

@@ -88,7 +88,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         for k, (name, ran) in enumerate(self.runs.items()):
             line(ax, k, name, [(ran.flows[2].goodput_bit_s / 1e6, self.position_ms(name))])
         ax.margins(0.12)
-        ax.set(xlim=(0, None), ylim=(0, None))
+        ax.set(xlim=(0, ax.get_xlim()[1] + 0.5), ylim=(0, None))
         legend(ax)
         return ax
 
