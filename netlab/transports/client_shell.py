@@ -8,7 +8,7 @@ import inspect
 import itertools
 import ssl
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from netlab.chat import messages as m
@@ -95,9 +95,11 @@ class Chat:
         *,
         entropy: Callable[[int], bytes],
         tls: ssl.SSLContext | None = None,
+        elsewhere: Sequence[Address] = (),
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._address = address
+        self._addresses = itertools.cycle([address, *elsewhere])
         self._make_end = make_end
         self._machine = machine
         self._tls = tls
@@ -312,6 +314,7 @@ class Chat:
         self._alarm.set(self._machine.deadline)
 
     async def _dial(self) -> None:
+        self._address = next(self._addresses)
         self._end = connection = _OneConnection(self)
         connection.end = self._make_end(connection)
         try:

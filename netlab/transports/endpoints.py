@@ -23,7 +23,7 @@ from netlab.transports.hub_shell import HubShell
 from netlab.transports.reliable_udp import ReliableClient, ReliableServer
 from netlab.transports.tcp import TcpClient, TcpServer
 from netlab.transports.udp import UdpClient, UdpServer
-from netlab.transports.url import parse_url
+from netlab.transports.url import BadUrl, parse_url
 
 if TYPE_CHECKING:
     from netlab.transports.websocket import WebSocketServer
@@ -55,6 +55,7 @@ async def connect(
     tls: ssl.SSLContext | None = None,
     certified: str = "",
     reconnect: bool = True,
+    elsewhere: Sequence[str] = (),
     entropy: Callable[[int], bytes] = secrets.token_bytes,
 ) -> AsyncIterator[Chat]:
     """Join a chat server.
@@ -67,10 +68,12 @@ async def connect(
         tls: for `tls://` and `wss://`, instead of a context that verifies the server by the system's authorities.
         certified: the name in the server's certificate, where it is reached under another, as through a relay.
         reconnect: after a cut, connect again and resume.
+        elsewhere: URLs of the same scheme, of servers that share their rooms with this one through a broker: after a
+            cut each is tried in turn.
         entropy: `entropy(n)` gives n bytes that can't be guessed.
 
     Raises:
-        BadUrl: not the URL of a transport.
+        BadUrl: not the URL of a transport, or not of one and the same.
         Refused: the hub does not take this client: `name_taken`, `bad_name`, `bad_token`, `server_full`, ...
         ConnectionEnded: nobody answers there.
     """
@@ -78,7 +81,10 @@ async def connect(
     redial_for = RESUME_WINDOW if reconnect else 0
     machine = ChatClient(name, reliable=GUARANTEES[address.scheme].reliable, token=token, redial_for=redial_for)
     context = (tls or client_tls()) if address.encrypted else None
-    chat = Chat(address, _client_end(address.scheme), machine, entropy=entropy, tls=context)
+    others = [msgspec.structs.replace(parse_url(other), certified=certified) for other in elsewhere]
+    if odd := next((other for other in others if other.scheme != address.scheme), None):
+        raise BadUrl(f"{odd} is not over {address.scheme}, as {address} is: a session goes on over one transport")
+    chat = Chat(address, _client_end(address.scheme), machine, entropy=entropy, tls=context, elsewhere=others)
     try:
         await chat.open()
         yield chat

@@ -480,6 +480,33 @@ def test_what_the_transports_promise() -> None:
     assert tcp.max_message == udp.max_message == MAX_MESSAGE
 
 
+# Several servers
+
+
+@every
+@live()
+async def test_after_a_cut_the_next_server_is_tried(scheme: str) -> None:
+    async with (
+        server() as second,
+        server() as first,
+        person(first.url(scheme), "ann", "tea", elsewhere=[second.url(scheme)]) as ann,
+    ):
+        for port in list(first.shell._ports.values()):
+            port.close(m.Goodbye("slow_consumer", "as one that may come back"))
+        await ann.becomes("restarted")
+        assert (await ann.chat.emit("say", "there", to="tea")).status == "ok"
+        assert await ann.hears(1) == ["there"]
+        async with person(second.tcp, "bob", "tea") as bob:
+            assert [row["name"] for row in await bob.chat.who("tea")] == ["ann", "bob"]
+
+
+@live()
+async def test_all_servers_are_of_one_transport() -> None:
+    with pytest.raises(BadUrl, match="one transport"):
+        async with netlab.connect("tcp://127.0.0.1:1", name="ann", elsewhere=["udp://127.0.0.1:2"]):
+            pass
+
+
 # Ends
 
 
