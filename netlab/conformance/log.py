@@ -1,4 +1,7 @@
-"""What each role writes down: one JSON object a line. `compare` reads them when all is over."""
+"""What each role writes down: one JSON object a line. `compare` reads them when all is over.
+
+`at` is when, ns of the clock that all processes of a machine share (CLOCK_MONOTONIC, as an event loop reads it).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ class Sent(msgspec.Struct, frozen=True, tag="sent"):
     n: int
     length: int
     sha256: str
+    at: int = 0
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
@@ -33,6 +37,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     rooms: dict[str, int] = {}
     code: str = ""
     raised: bool = False
+    at: int = 0
 
 
 class Heard(msgspec.Struct, frozen=True, tag="heard"):
@@ -45,6 +50,7 @@ class Heard(msgspec.Struct, frozen=True, tag="heard"):
     sha256: str
     got_length: int
     got_sha256: str
+    at: int = 0
 
 
 class Noted(msgspec.Struct, frozen=True, tag="noted"):
@@ -61,6 +67,7 @@ class Missed(msgspec.Struct, frozen=True, tag="missed"):
     room: str
     first: int
     last: int | None
+    at: int = 0
 
 
 class Turned(msgspec.Struct, frozen=True, tag="turned"):
@@ -68,6 +75,7 @@ class Turned(msgspec.Struct, frozen=True, tag="turned"):
 
     status: str
     detail: str = ""
+    at: int = 0
 
 
 class Counted(msgspec.Struct, frozen=True, tag="counted"):

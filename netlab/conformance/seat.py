@@ -13,6 +13,7 @@ from netlab.conformance.log import Counted, Heard, Log, Missed, Noted, Turned
 from netlab.conformance.stamp import MARK, measure, read_stamp
 from netlab.conformance.subject import Client, Subject
 from netlab.errors import ConnectionEnded, Refused
+from netlab.transports.alarm import now_ns
 
 ROOM = "lab"
 
@@ -25,7 +26,8 @@ class Seat:
             a new name, because the lost one keeps its own for a while.
     """
 
-    def __init__(self, subject: Subject, url: str, name: str, log: Log, *, reconnect: bool) -> None:
+    def __init__(self, subject: Subject, url: str, name: str, log: Log, *, reconnect: bool, room: str = ROOM) -> None:
+        self.room = room
         self.tally: Counter[str] = Counter()
         """What happened so far: `heard`, `gaps`, `resumed`, `left:NAME`, `mark:N`, ..."""
         self.client: Client | None = None
@@ -97,7 +99,7 @@ class Seat:
             )
             reading = asyncio.create_task(self._read(client))
             try:
-                await client.join(ROOM)
+                await client.join(self.room)
                 self.client = client
                 self._turned("joined")
                 self._joined.set()
@@ -121,7 +123,7 @@ class Seat:
                     self._log.write(Noted(what, event.rooms, event.name))
                     self._count(f"{what}:{event.name}")
                 case m.Gap(room, first, last):
-                    self._log.write(Missed(room, first, last))
+                    self._log.write(Missed(room, first, last, at=self._now()))
                     self._count("gaps")
                 case m.Goodbye(code, detail):
                     self._turned(f"told {code}", detail)
@@ -137,17 +139,21 @@ class Seat:
         text = message.args[0] if len(message.args) == 1 and isinstance(message.args[0], str) else None
         length, sha256 = (-1, "") if text is None else measure(text)
         if stamp is None:
-            self._log.write(Heard(message.rooms, "", 0, 0, "", length, sha256))
+            self._log.write(Heard(message.rooms, "", 0, 0, "", length, sha256, self._now()))
         else:
-            self._log.write(Heard(message.rooms, stamp.sender, stamp.n, stamp.length, stamp.sha256, length, sha256))
+            said = (stamp.sender, stamp.n, stamp.length, stamp.sha256)
+            self._log.write(Heard(message.rooms, *said, length, sha256, self._now()))
             if (stamp.sender, stamp.n) not in self._heard:
                 self._heard.add((stamp.sender, stamp.n))
                 self.tally["different"] += 1
         self._count("heard")
 
     def _turned(self, status: str, detail: str = "") -> None:
-        self._log.write(Turned(status, detail))
+        self._log.write(Turned(status, detail, self._now()))
         self._count(status)
+
+    def _now(self) -> int:
+        return now_ns(asyncio.get_running_loop())
 
     def _count(self, key: str) -> None:
         self.tally[key] += 1

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from netlab.conformance import role
 from netlab.conformance.log import Began, Ended, Log, Sent
-from netlab.conformance.seat import ROOM, Seat
+from netlab.conformance.seat import Seat
 from netlab.conformance.stamp import MARK, stamp, text_of
 from netlab.conformance.subject import Client, load_subject
 from netlab.errors import LocalProtocolError, MessageTooBig
+from netlab.transports.alarm import now_ns
 
 WINDOW = 100
 """Messages under way at once: fewer than the client's own window, where what waited would go out together."""
@@ -64,18 +65,21 @@ class Sender:
         n = next(self._numbers)
         text = text_of(size, f"{self._seed}/{self._name}/{n}")
         stamped = stamp(self._name, n, text)
-        self._log.write(Sent(self._name, n, stamped.length, stamped.sha256))
+        self._log.write(Sent(self._name, n, stamped.length, stamped.sha256, self._now()))
         try:
-            outcome = await client.emit(stamped.event(), text, to=ROOM, skip_self=skip_self)
+            outcome = await client.emit(stamped.event(), text, to=self._seat.room, skip_self=skip_self)
         except LocalProtocolError as error:
             code = error.code if isinstance(error, MessageTooBig) else type(error).__name__
-            self._log.write(Ended(self._name, n, "failed", code=code, raised=True))
+            self._log.write(Ended(self._name, n, "failed", code=code, raised=True, at=self._now()))
             outcomes[f"raised {code}"] += 1
         else:
-            self._log.write(Ended(self._name, n, outcome.status, outcome.rooms, outcome.code))
+            self._log.write(Ended(self._name, n, outcome.status, outcome.rooms, outcome.code, at=self._now()))
             outcomes[outcome.status] += 1
         finally:
             slots.release()
+
+    def _now(self) -> int:
+        return now_ns(asyncio.get_running_loop())
 
     async def stop(self) -> None:
         """End a `send` without a count."""
@@ -85,7 +89,7 @@ class Sender:
         """Say an event whose *name* has `size` characters, with a text of `text` bytes; how that ended."""
         client = await self._seat.seated()
         try:
-            outcome = await client.emit("x" * size, "x" * text, to=ROOM)
+            outcome = await client.emit("x" * size, "x" * text, to=self._seat.room)
         except LocalProtocolError as error:
             return {f"raised {error.code if isinstance(error, MessageTooBig) else type(error).__name__}": 1}
         return {outcome.status: 1}
@@ -93,7 +97,7 @@ class Sender:
     async def mark(self, number: int) -> str:
         """Say the mark: who has heard it has heard what was sent before. How that ended."""
         client = await self._seat.seated()
-        outcome = await client.emit(MARK, number, to=ROOM)
+        outcome = await client.emit(MARK, number, to=self._seat.room)
         return outcome.status
 
 

@@ -1,0 +1,234 @@
+"""Several servers as one: what is lost, doubled and late when a server and Redis are killed under load, and how fast it
+is.
+
+    python benchmarks/cluster.py [--clients 1000] [--seconds 10] [--only faults|speed]
+
+Three `netlab serve --redis` share their rooms through a redis-server of this benchmark's own (appendfsync always). The
+members of each room are spread over the servers; two in each room talk. Then, each for so many seconds:
+
+    calm             nothing happens
+    server killed    kill -9 of one server; its members go to the others; after half the time it is started again
+    Redis killed     kill -9 of Redis, which is started again two seconds later, on the same port and data
+    calm again
+
+Every member writes down what it hears and is told, every sender how each operation ended; `netlab.conformance` judges
+from these logs when all is over. Delays are from the sender's call to the receiver's, on one clock.
+
+The speed is that of `fanout.py`: one member of a room talks as fast as a window of 2,048 messages allows, and every
+other member's messages are checked and counted, for one server without Redis and for 1, 2 and 3 with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import socket
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+from fanout import NetlabTcpPeer, Room, throughput
+
+from netlab.conformance.cluster import Cluster, cluster
+from netlab.conformance.cluster_account import Account, Delays
+from netlab.units import Ns, S
+
+SERVERS = 3
+KILLED = SERVERS - 1
+MEMBERS = 20  # of a room
+TALKERS = 2  # of a room
+GAP_MS = 1000.0
+DOWN_S = 2.0
+CROWD = 250  # members in one process
+SPEED_CLIENTS = 100
+
+
+class Phase(msgspec.Struct):
+    """A part of the run, and the most that the members' own processes were late in it."""
+
+    name: str
+    begin: Ns
+    end: Ns = 0
+    late_ms: float = 0.0
+
+
+def say(text: str) -> None:
+    print(f"\r{text:70}", end="" if text else "\r", file=sys.stderr, flush=True)
+
+
+def now() -> Ns:
+    return round(asyncio.get_running_loop().time() * 1e9)
+
+
+async def last(seconds: float, text: str) -> None:
+    for left in range(round(seconds), 0, -1):
+        say(f"{text}, {left} s")
+        await asyncio.sleep(seconds / round(seconds))
+
+
+async def faults(c: Cluster, clients: int, seconds: float) -> tuple[list[Phase], Ns, Ns, Ns]:
+    """The phases, and when the server was killed, and Redis killed and there again."""
+    say(f"{clients} clients connect and join")
+    began = now()
+    await c.seat(clients, rooms=max(1, clients // MEMBERS), talkers=TALKERS, crowds=-(-clients // CROWD))
+    print(f"{clients} clients connected and joined in {(now() - began) / S:.1f} s", flush=True)
+    phases: list[Phase] = []
+
+    async def begin(name: str) -> Ns:
+        if phases:
+            phases[-1].end, phases[-1].late_ms = now(), await c.late_ms()
+        else:
+            await c.late_ms()
+        phases.append(Phase(name, now()))
+        return phases[-1].begin
+
+    assert c.redis is not None
+    async with c.talking(gap_ms=GAP_MS):
+        await begin("calm")
+        await last(seconds, "calm")
+        server_killed = await begin("server killed")
+        await c.servers[KILLED].kill()
+        await last(seconds / 2, "a server was killed")
+        await c.servers[KILLED].start()
+        await last(seconds / 2, "the server was started again")
+        redis_killed = await begin("Redis killed")
+        await c.redis.kill()
+        await last(DOWN_S, "Redis was killed")
+        await c.redis.start()
+        redis_there = now()
+        await last(seconds - DOWN_S, "Redis was started again")
+        await begin("calm again")
+        await last(seconds, "calm again")
+        phases[-1].end, phases[-1].late_ms = now(), await c.late_ms()
+    say("all that was said has to arrive")
+    await c.settle()
+    await c.leave()
+    say("")
+    return phases, server_killed, redis_killed, redis_there
+
+
+def row(name: str, delays: Delays | None) -> str:
+    if delays is None:
+        return f"{name:34} nothing came"
+    return (
+        f"{name:34} {delays.deliveries:10} {delays.p50:9.1f} {delays.p99:9.1f} {delays.worst_second_p99:13.1f}"
+        f" {delays.longest:9.1f}"
+    )
+
+
+def show(account: Account, c: Cluster, phases: list[Phase], killed: Ns, redis_killed: Ns, redis_there: Ns) -> None:
+    homes = [c.at_home(server) for server in range(SERVERS)]
+    others = set().union(*homes[:KILLED])
+    print(f"\n{'delays, ms':34} {'deliveries':>10} {'p50':>9} {'p99':>9} {'worst second':>13} {'longest':>9}")
+    worst = 0.0
+    for phase in phases:
+        alike = phase.name in ("calm", "calm again")
+        shown = {
+            "among all" if alike else "among members of other servers": [set().union(*homes) if alike else others],
+        }
+        if phase.name == "Redis killed":
+            shown = {"within one server": homes[:KILLED], "between servers too": [others]}
+        for number, (who, groups) in enumerate(shown.items()):
+            delays = account.delays(phase.begin, phase.end, groups)
+            print(row(f"{phase.name}: {who}", delays))
+            if delays is not None and number == 0:
+                worst = max(worst, delays.p99)
+        outcomes = account.outcomes(phase.begin, phase.end)
+        ended = ", ".join(f"{outcomes[status]} {status}" for status in ("ok", "unknown", "failed") if outcomes[status])
+        print(f"{'':34} operations: {ended}; the members' own processes were up to {phase.late_ms:.0f} ms late")
+    back = account.back(homes[KILLED], killed)
+    never = sum(took is None for took in back.values())
+    longest = max((took for took in back.values() if took is not None), default=0)
+    print(
+        f"\nserver killed: of its {len(homes[KILLED])} members {len(back)} were cut off, and back within "
+        f"{longest / S:.1f} s; {never} never (aim: 10 s)"
+    )
+    last_bad = account.last_not_ok(redis_killed)
+    if last_bad is None:
+        print("Redis killed: every operation ended ok")
+    else:
+        print(
+            f"Redis killed: the last operation that did not end ok was begun {(last_bad - redis_killed) / S:.1f} s "
+            f"later, {(last_bad - redis_there) / S:+.1f} s from when Redis answered again (aim: 10 s)"
+        )
+    print(f"others' p99, the worst phase: {worst:.0f} ms (aim: under 250)")
+    print(
+        f"{account.of_rooms('sent')} operations: {account.of_rooms('ok')} ok, {account.of_rooms('unknown')} unknown, "
+        f"{account.of_rooms('failed')} failed, {account.of_rooms('unended')} without an end"
+    )
+    print(
+        f"{len(account.deliveries)} deliveries; of what ended ok {account.total('lost')} did not come, "
+        f"{account.total('told')} of them were told as gaps"
+    )
+    print(f"lost and not reported: {account.lost_and_not_reported} (aim: 0)")
+    print(f"duplicates: {account.total('duplicates')} (aim: 0)")
+    print(
+        f"in another order than elsewhere: {account.of_rooms('swapped')}; numbers missing and not told: "
+        f"{account.total('untold')}; told as missing, and heard: {account.total('wrongly_told')}"
+    )
+
+
+class SpreadPeer(NetlabTcpPeer):
+    """Members in turn on each of several servers."""
+
+    def __init__(self, ports: list[int]) -> None:
+        self.ports = ports
+
+    def connect(self, port: int, index: int) -> socket.socket:
+        return super().connect(self.ports[index % len(self.ports)], index)
+
+
+async def speed(servers: int, *, broker: bool, clients: int, seconds: float) -> float:
+    """Deliveries a second."""
+    with tempfile.TemporaryDirectory(prefix="netlab-cluster-") as directory:
+        async with cluster(Path(directory), servers=servers, broker=broker) as c:
+            ports = [int(url.rpartition(":")[2]) for url in c.urls]
+            room = Room(SpreadPeer(ports), 0, clients)
+            try:
+                return throughput(room, seconds)
+            finally:
+                room.close()
+
+
+def show_speed(clients: int, seconds: float, rounds: int) -> None:
+    kinds = [(1, False), *((servers, True) for servers in range(1, SERVERS + 1))]
+    found: dict[tuple[int, bool], list[float]] = {kind: [] for kind in kinds}
+    for number in range(rounds):
+        for servers, broker in kinds:
+            say(f"deliveries a second, round {number + 1}: {servers} servers {'with' if broker else 'without'} Redis")
+            found[servers, broker].append(asyncio.run(speed(servers, broker=broker, clients=clients, seconds=seconds)))
+    say("")
+    print(f"\nthousand deliveries a second, {clients} clients in one room, texts of 64 B, medians of {rounds} rounds")
+    for (servers, broker), rates in found.items():
+        name = f"{servers} server{'s' if servers > 1 else ''} {'with' if broker else 'without'} Redis"
+        print(f"{name:30} {statistics.median(rates) / 1e3:10.1f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--clients", type=int, default=1000, help="for the kills")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each phase; at least 4")
+    parser.add_argument("--rounds", type=int, default=3, help="of the speed")
+    parser.add_argument("--only", choices=["faults", "speed"])
+    options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    print(f"this machine has {os.cpu_count()} cores for {SERVERS} servers, Redis and all clients together")
+
+    async def run() -> None:
+        with tempfile.TemporaryDirectory(prefix="netlab-cluster-") as directory:
+            async with cluster(Path(directory), servers=SERVERS) as c:
+                figures = await faults(c, options.clients, options.seconds)
+            show(Account(c.logs), c, *figures)
+
+    if options.only != "speed":
+        asyncio.run(run())
+    if options.only != "faults":
+        show_speed(SPEED_CLIENTS, min(options.seconds, 3.0), options.rounds)
+
+
+if __name__ == "__main__":
+    main()
