@@ -84,6 +84,12 @@ def chat_command(transport: Transport) -> click.Command:
     @_only(may_encrypt, "--tls-key", metavar="FILE", help="With serve: its key (PEM).")
     @click.option("--link", metavar="OPTIONS", help='Through a bad network: "delay=40ms loss=5%".')
     @click.option("--seed", type=SEED, help="Fix the dice of the link. [drawn]")
+    @click.option(
+        "--also",
+        multiple=True,
+        metavar="HOST:PORT",
+        help="Another server with the same rooms (netlab serve --redis), tried after a cut; may be said again.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
     @click.option("--relay-url", "announce", hidden=True)
     def command(**asked: Any) -> int:

@@ -118,6 +118,7 @@ async def enter(options: Options, stack: contextlib.AsyncExitStack, link: ChatLi
         token=token,
         tls=tls_for_client(options.tls_ca) if options.tls else None,
         certified=parse_url(options.shown).host,
+        elsewhere=options.elsewhere,
     )
 
     def tell(text: str) -> None:

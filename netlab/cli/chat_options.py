@@ -13,7 +13,7 @@ from netlab.chat.names import canonical
 from netlab.cli.access import AUTO, TextType, is_ipv6, is_loopback
 from netlab.cli.commands import suggestion
 from netlab.packets.endpoint import ENCRYPTED
-from netlab.transports.url import Address
+from netlab.transports.url import Address, BadUrl, parse_host_port
 
 HALVES = ("serve", "join")
 
@@ -39,6 +39,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: str | None
     tls_key: str | None
     as_json: bool
+    also: tuple[str, ...] = ()
     link: str | None = None
     seed: int | None = None
     announce: str | None = None
@@ -54,6 +55,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         """Where the chat is."""
         encrypted = self.tls if self.half != "serve" else bool(self.tls_cert)
         return Address(ENCRYPTED[self.transport] if encrypted else self.transport, self.host, self.port)
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """URLs of further servers that share the rooms of this one.
+
+        Raises:
+            BadUrl: one is no HOST:PORT.
+        """
+        return [str(parse_host_port(text, self.address.scheme)) for text in self.also]
 
     @property
     def shown(self) -> str:
@@ -107,6 +117,12 @@ def check(options: Options) -> None:
         raise click.UsageError("--link is for who joins: netlab link stands before a server", ctx)
     if options.half == "serve" and options.tls:
         raise click.UsageError("--tls and --tls-ca are for joining: serve takes --tls-cert and --tls-key", ctx)
+    if options.also and (options.half == "serve" or options.link is not None or options.capture is not None):
+        raise click.UsageError("--also is for who joins servers directly: not with serve, --link or --capture", ctx)
+    try:
+        _ = options.elsewhere
+    except BadUrl as error:
+        raise click.UsageError(f"{error} (as --also 127.0.0.1:9000)", ctx) from None
     if options.half == "join" and options.token == AUTO:
         raise click.UsageError("--token auto makes a token when hosting: to join, give the server's", ctx)
     if options.half != "serve" and options.port == 0:

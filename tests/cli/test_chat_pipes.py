@@ -399,6 +399,18 @@ def test_what_was_missed_is_told_in_numbers(server_kept_short, cutter, start):
 
 
 @pytest.mark.slow
+def test_after_a_cut_the_other_server_is_tried(serve, start):
+    """Here they share no rooms, and so the session begins anew."""
+    first, second = serve(), serve()
+    ann = start(*first.reach("tcp"), "--name", "ann", "--also", second.port("tcp"))
+    read_until(ann, "joined lobby 1 ann")
+    first.process.kill()
+    read_until(ann, "status restarted")
+    say(ann, "here")
+    assert read_until(ann, "message lobby")[-1].endswith(" ann here")
+
+
+@pytest.mark.slow
 def test_tls(serve, start, netlab, tmp_path):
     certificate, key = make_certificate(tmp_path)
     server = serve("--tls-cert", certificate, "--tls-key", key)

@@ -82,6 +82,8 @@ def test_help_of_a_command(netlab, command):
         (["tcp-chat", "--token", ""], "empty"),
         (["udp-chat", "--tls"], "--tls"),
         (["ws-chat", "serve", "--tls"], "for joining"),
+        (["ws-chat", "serve", "--also", "9003"], "not with serve"),
+        (["tcp-chat", "--also", "127.0.0.1:port"], "as --also 127.0.0.1:9000"),
         (["stats"], "URL"),
         (["stats", "9000"], "such as tcp://127.0.0.1:9000"),
         (["stats", "http://127.0.0.1"], "does not begin with one of"),

@@ -27,12 +27,13 @@ ATTEMPTS = 30
 
 
 class Server(msgspec.Struct, frozen=True):
-    """What is needed to get into one chat server; `certified` as for `connect`."""
+    """What is needed to get into one chat server; `certified` and `elsewhere` as for `connect`."""
 
     url: str
     token: str = ""
     tls: ssl.SSLContext | None = None
     certified: str = ""
+    elsewhere: list[str] = []
 
 
 def login_name() -> str:
@@ -86,7 +87,14 @@ async def join(server: Server, name: str | None) -> AsyncIterator[Chat]:
         for candidate in [name] if name else names_like(login_name()):
             try:
                 chat = await stack.enter_async_context(
-                    connect(server.url, name=candidate, token=server.token, tls=server.tls, certified=server.certified)
+                    connect(
+                        server.url,
+                        name=candidate,
+                        token=server.token,
+                        tls=server.tls,
+                        certified=server.certified,
+                        elsewhere=server.elsewhere,
+                    )
                 )
             except Refused as refused:
                 if refused.code != "name_taken":
