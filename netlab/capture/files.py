@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
 from netlab.capture.layers import Layer, Sums, layers_of, sums, to_scapy
 from netlab.capture.summary import Summary, summarize
 from netlab.errors import CaptureError
@@ -79,6 +81,21 @@ class CapturedPacket:
     def summary(self) -> Summary:
         """Its line in a list of packets."""
         return summarize(self.record, self._parts)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """All of it, as JSON can say it: its line in a list, its bytes in hex, its layers and their fields."""
+        layers = [
+            to_builtins(layer) | {"header_len": layer.header_len, "payload_len": layer.payload_len}
+            for layer in self.layers
+        ]
+        return {
+            **to_builtins(self.summary),
+            "captured": len(self.record.data),
+            "bytes": self.record.data.hex(),
+            "layers": layers,
+            "sums": {**to_builtins(self.sums), "header": self.sums.header},
+        }
 
     def __repr__(self) -> str:
         return f"<packet {self.record.number}: {self.summary.protocol}, {self.record.original_len} B>"

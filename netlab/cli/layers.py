@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -178,15 +178,7 @@ def _span(field: Field) -> str:
 def _one_json(packet: CapturedPacket) -> str:
     import msgspec
 
-    layers, sums = _take_apart(packet)
-    told: list[dict[str, Any]] = []
-    for layer in layers:
-        told.append(msgspec.to_builtins(layer) | {"header_len": layer.header_len, "payload_len": layer.payload_len})
-    whole = {
-        **msgspec.to_builtins(packet.summary),
-        "captured": len(packet.record.data),
-        "bytes": packet.record.data.hex(),
-        "layers": told,
-        "sums": {**msgspec.to_builtins(sums), "header": sums.header},
-    }
-    return msgspec.json.encode(whole).decode()
+    from netlab.capture.layers import without_network_config
+
+    without_network_config()
+    return msgspec.json.encode(packet.told).decode()

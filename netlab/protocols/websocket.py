@@ -1,12 +1,13 @@
 """netlab packets in WebSocket frames (RFC 6455): one packet to one binary message.
 
-The frames of a peer are read by the `websockets` library's own sans-I/O core. Here stands what a server writes: its
-frames bear no mask (section 5.1), so that one encoding serves everybody in a room.
+The frames of a peer are read by the `websockets` library's own sans-I/O core. Here stands what is written: a server's
+frames bear no mask (section 5.1), so that one encoding serves everybody in a room; each of a client's has a key of its
+own, which comes from its entropy, so that a simulated client repeats byte for byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from netlab.packets.packet import HEADER_LEN, announced_len
 from netlab.protocols.connection import STREAM_PAYLOAD
@@ -19,6 +20,9 @@ CLOSE = 0x8
 PING = 0x9
 
 FIN = 0x80
+MASKED = 0x80
+KEY_LEN = 4
+HEAD_ENDS = b"\r\n\r\n"
 SMALL = 125
 """Bytes that the 7 bits of the length may say; what a control frame may hold (section 5.5)."""
 
@@ -31,18 +35,36 @@ TOO_BIG = 1009
 _CLOSE_CODES = {"server_closed": GOING_AWAY, "malformed": PROTOCOL_ERROR, "too_big": TOO_BIG}
 
 
-def frame(payload: bytes, opcode: int = BINARY) -> bytes:
-    """A whole message in one frame, as a server sends it: without a mask.
+def frame(payload: bytes, opcode: int = BINARY, *, key: bytes = b"") -> bytes:
+    """A whole message in one frame.
+
+    Args:
+        key: 4 bytes that can't be guessed, which mask what a client sends (section 5.3); empty for a server.
 
     >>> frame(b"ab").hex(" "), frame(b"", PING).hex(" ")
     ('82 02 61 62', '89 00')
+    >>> frame(b"Hello", 0x1, key=bytes.fromhex("37fa213d")).hex(" ")
+    '81 85 37 fa 21 3d 7f 9f 4d 51 58'
     """
-    size = len(payload)
+    size, bit = len(payload), MASKED if key else 0
+    if key:
+        payload = key + masked(payload, key)
     if size <= SMALL:
-        return bytes((FIN | opcode, size)) + payload
+        return bytes((FIN | opcode, bit | size)) + payload
     if size < 1 << 16:
-        return bytes((FIN | opcode, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((FIN | opcode, 127)) + size.to_bytes(8, "big") + payload
+        return bytes((FIN | opcode, bit | 126)) + size.to_bytes(2, "big") + payload
+    return bytes((FIN | opcode, bit | 127)) + size.to_bytes(8, "big") + payload
+
+
+def masked(data: bytes, key: bytes) -> bytes:
+    """Each byte with that of the key whose turn it is, exclusive or; the same again takes the mask off (section 5.3).
+
+    >>> masked(b"Hello", bytes.fromhex("37fa213d")).hex(" ")
+    '7f 9f 4d 51 58'
+    """
+    size = len(data)
+    repeated = (key * (size // KEY_LEN + 1))[:size]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(repeated, "big")).to_bytes(size, "big")
 
 
 def frames(packets: Iterable[bytes]) -> bytes:
@@ -58,6 +80,29 @@ def close_frame(code: str, detail: str) -> bytes:
     """
     reason = f"{code}: {detail}".encode()[: SMALL - 2].decode(errors="ignore").encode()
     return frame(_CLOSE_CODES.get(code, POLICY).to_bytes(2, "big") + reason, CLOSE)
+
+
+def payloads(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """The binary frames behind an HTTP head, unmasked: for each, where its frame begins in the stream and what it
+    carries. For who looks on: a peer's frames are not checked here. A last one that is not whole is left out.
+
+    >>> list(payloads(b"GET / HTTP/1.1" + HEAD_ENDS + frame(b"", PING) + frame(b"ab", key=b"1234")))
+    [(20, b'ab')]
+    """
+    at = stream.find(HEAD_ENDS) + len(HEAD_ENDS)
+    while at + 2 <= len(stream):
+        begins, opcode, bit, size = at, stream[at] & 0x0F, stream[at + 1] & MASKED, stream[at + 1] & ~MASKED
+        at += 2
+        if size > SMALL:
+            wide = 2 if size == 126 else 8
+            size = int.from_bytes(stream[at : at + wide], "big")
+            at += wide
+        key = stream[at : at + KEY_LEN] if bit else b""
+        at += len(key)
+        data = stream[at : at + size]
+        at += size
+        if at <= len(stream) and opcode == BINARY:
+            yield begins, masked(data, key) if key else data
 
 
 def is_one_packet(message: bytes) -> bool:

@@ -8,8 +8,9 @@ server's memory grow with few bytes, and a capture would show no text.
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -21,13 +22,13 @@ from websockets.http11 import Request, Response
 from websockets.protocol import Protocol, State
 from websockets.server import ServerProtocol
 from websockets.typing import Origin
-from websockets.uri import parse_uri
+from websockets.uri import WebSocketURI, parse_uri
 
 from netlab.chat.client_events import Disconnected
 from netlab.chat.messages import Goodbye, encode_json
 from netlab.protocols import websocket
 from netlab.protocols.stream import BYE, PING, BytesArrived, GivenUp
-from netlab.protocols.websocket import FRAME_MOST, close_frame, frame, frames, is_one_packet
+from netlab.protocols.websocket import FRAME_MOST, KEY_LEN, close_frame, frame, frames, is_one_packet
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.byte_stream import LINGER_S, ServerEnd, StreamClient, StreamServer
 from netlab.transports.hub_shell import Batch, HubShell
@@ -223,6 +224,20 @@ class WebSocketEnd(ServerEnd):
         super().connection_lost(exc)
 
 
+class _ClientProtocol(ClientProtocol):
+    """The library's, with its key (section 4.1) and its masks (section 5.3) from the client's entropy: so a simulated
+    client repeats byte for byte."""
+
+    def __init__(self, uri: WebSocketURI, entropy: Callable[[int], bytes]) -> None:
+        super().__init__(uri, max_size=FRAME_MOST)
+        self._entropy = entropy
+        self.key = base64.b64encode(entropy(16)).decode()
+
+    def send_frame(self, frame: Frame) -> None:
+        """As the library's; every frame of a netlab client is whole, and has no extensions."""
+        self.writes.append(websocket.frame(bytes(frame.data), frame.opcode, key=self._entropy(KEY_LEN)))
+
+
 class WebSocketClient(StreamClient):
     """A client's connection over WebSocket."""
 
@@ -232,7 +247,7 @@ class WebSocketClient(StreamClient):
         Raises:
             OSError: nobody listens there, or it can't be reached, or it speaks no WebSocket.
         """
-        self._http: Protocol = ClientProtocol(parse_uri(f"{address}/"), max_size=FRAME_MOST)
+        self._http: Protocol = _ClientProtocol(parse_uri(f"{address}/"), self._callbacks.entropy)
         self._messages: Messages = Packets()
         self._answered: asyncio.Future[None] = self._loop.create_future()
         tcp = await connect_over_tcp(self, address, tls)
