@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DEFAULT_PORTS = {"tcp": 9000, "tls": 9000, "udp": 9001, "rudp": 9002, "ws": 9003, "wss": 9003}
+DEFAULT_PORTS = {"tcp": 9000, "tls": 9000, "udp": 9001, "rudp": 9002, "ws": 9003, "wss": 9003, "sio": 9004}
 """By URL scheme."""
 
 ENCRYPTED = {"tcp": "tls", "ws": "wss"}

@@ -15,6 +15,7 @@ from netlab.protocols.connection import STREAM_PAYLOAD
 FRAME_MOST = HEADER_LEN + STREAM_PAYLOAD
 """The largest message of WebSocket that holds a packet, bytes."""
 
+TEXT = 0x1
 BINARY = 0x2
 CLOSE = 0x8
 PING = 0x9

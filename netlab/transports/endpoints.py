@@ -26,6 +26,7 @@ from netlab.transports.udp import UdpClient, UdpServer
 from netlab.transports.url import BadUrl, parse_url
 
 if TYPE_CHECKING:
+    from netlab.transports.socketio import SocketIoServer
     from netlab.transports.websocket import WebSocketServer
 
 _CLIENT_ENDS: dict[str, Callable[[Callbacks], ClientEnd]] = {
@@ -35,7 +36,7 @@ _CLIENT_ENDS: dict[str, Callable[[Callbacks], ClientEnd]] = {
     "rudp": ReliableClient,
 }
 
-Server: TypeAlias = "TcpServer | UdpServer | ReliableServer | WebSocketServer"
+Server: TypeAlias = "TcpServer | UdpServer | ReliableServer | WebSocketServer | SocketIoServer"
 
 
 class CannotListen(NetlabError):
@@ -61,7 +62,7 @@ async def connect(
     """Join a chat server.
 
     Args:
-        url: `tcp://host:port`, `tls://`, `udp://`, `rudp://`, `ws://` or `wss://host:port`; without a port,
+        url: `tcp://host:port`, `tls://`, `udp://`, `rudp://`, `ws://`, `wss://` or `sio://host:port`; without a port,
             the transport's default.
         name: what to be called; unique on the hub. Empty for a client that only asks for `stats`.
         token: what the server asks for, if it does.
@@ -111,11 +112,13 @@ async def serve(
             the end.
         tls: for `tls://` and `wss://`: a context with the server's certificate, as `server_tls` makes it.
         reassembly: over `udp://`: the bounds of messages in several datagrams.
-        origins: over `ws://` and `wss://`: pages whose scripts may connect, as `https://chat.example`; others get 403.
+        origins: over `ws://`, `wss://` and `sio://`: pages whose scripts may connect, as `https://chat.example`; others
+            get 403.
 
     Raises:
         BadUrl: not the URL of a transport.
         CannotListen: the address is taken, or is not one of this machine's.
+        NeedsExtra: `sio://` without the packages of the extra `web`.
     """
     address = parse_url(url)
     shell = hub or HubShell(limits=limits, token=token)
@@ -131,6 +134,10 @@ async def serve(
         from netlab.transports.websocket import WebSocketServer
 
         server = WebSocketServer(shell, tls, origins)
+    elif address.scheme == "sio":
+        from netlab.transports.socketio import SocketIoServer
+
+        server = SocketIoServer(shell, origins)
     else:
         server = TcpServer(shell, tls)
     try:
@@ -155,6 +162,10 @@ def _client_end(scheme: str) -> Callable[[Callbacks], ClientEnd]:
         from netlab.transports.websocket import WebSocketClient
 
         return WebSocketClient
+    if scheme == "sio":
+        from netlab.transports.socketio_client import SocketIoClient
+
+        return SocketIoClient
     return _CLIENT_ENDS[scheme]
 
 

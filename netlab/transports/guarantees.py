@@ -33,6 +33,7 @@ GUARANTEES = {
     "rudp": _TCP,
     "ws": _TCP,
     "wss": _TCP,
+    "sio": _TCP,
     "udp": Guarantees(reliable=False, ordered=False, boundaries=True, duplicates=True),
 }
 """By URL scheme."""

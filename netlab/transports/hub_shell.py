@@ -32,7 +32,9 @@ from netlab.chat.limits import ChatLimits
 from netlab.chat.messages import Goodbye
 from netlab.chat.store import Forget, MemoryStore, Store
 from netlab.packets.packet import PacketType
+from netlab.protocols import socketio
 from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encode_message, pack
+from netlab.protocols.engineio import Texts
 from netlab.protocols.websocket import frames
 from netlab.transports.alarm import Alarm, now_ns
 
@@ -42,7 +44,7 @@ SERVER_CLOSED = Goodbye("server_closed", "the server is closing")
 class Batch:
     """What one turn says to the same recipients: encoded packets, put together once for each kind of transport."""
 
-    __slots__ = ("_datagrams", "_frames", "_stream", "messages", "recipients", "skip")
+    __slots__ = ("_datagrams", "_events", "_frames", "_stream", "messages", "recipients", "skip")
 
     def __init__(self, recipients: tuple[int, ...], skip: int | None) -> None:
         self.recipients = recipients
@@ -50,6 +52,7 @@ class Batch:
         self.messages: list[tuple[int, bytes]] = []
         self._stream: bytes | None = None
         self._frames: bytes | None = None
+        self._events: Texts | None = None
         self._datagrams: list[bytes] | None = None
 
     def stream(self) -> bytes:
@@ -63,6 +66,12 @@ class Batch:
         if self._frames is None:
             self._frames = frames(self.packets(STREAM_PAYLOAD))
         return self._frames
+
+    def events(self) -> Texts:
+        """Each message as an event of Socket.IO."""
+        if self._events is None:
+            self._events = Texts([socketio.event(data) for _, data in self.messages])
+        return self._events
 
     def datagrams(self) -> list[bytes]:
         """All packets in as few datagrams as they fit, still without a session token."""
@@ -117,6 +126,7 @@ class HubShell:
         self._loop = asyncio.get_running_loop()
         self.hub = Hub(entropy, limits=limits, token=token, wall_offset=wall_clock() - now_ns(self._loop))
         self.entropy = entropy
+        self.wall_clock = wall_clock
         self.counters: dict[str, Callable[[], dict[str, Any]]] = {}
         """Each transport's counters, by its URL: added to what `netlab stats` shows."""
         self._store = MemoryStore(entropy)

@@ -291,7 +291,7 @@ class WebSocketClient(StreamClient):
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and self._http.handshake_exc is None:
             self._answered.set_result(None)
             super().connection_made(self._tcp)
-        elif (goodbye := _goodbye(response)) is not None:
+        elif (goodbye := goodbye_in(response)) is not None:
             self._callbacks.received(goodbye)
             self._answered.set_result(None)
             self._tcp.abort()
@@ -351,7 +351,7 @@ class WebSocketClient(StreamClient):
             self._answered.set_exception(exc or ConnectionResetError("the server closed the connection at once"))
 
 
-def _goodbye(response: Response) -> bytes | None:
+def goodbye_in(response: Response) -> bytes | None:
     """What a hub says to who is not let in: the body of its answer, where it is one."""
     try:
         told: dict[str, Any] = msgspec.json.decode(response.body or b"", type=dict)

@@ -1,0 +1,514 @@
+"""Connections to a Socket.IO server: TCP, and on it either HTTP requests that poll, or a WebSocket.
+
+The first request tells which. Requests are read and answered by aiohttp, frames by the sans-I/O core of `websockets`,
+as in `websocket`. Whoever comes waits at the hub's door like everybody else, until it is known who it is: a new client,
+or one that is in already and polls over one more connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Origin
+
+from netlab.chat.messages import Goodbye, encode_json
+from netlab.protocols import websocket
+from netlab.protocols.engineio import RECORD_SEPARATOR
+from netlab.protocols.socketio import MESSAGE_MOST, PATH
+from netlab.protocols.websocket import close_frame
+from netlab.transports.alarm import Alarm, now_ns
+from netlab.transports.byte_stream import LINGER_S, WRITTEN_AHEAD, prepare_socket
+from netlab.transports.socketio import SocketIoServer, SocketIoSession
+from netlab.transports.socketio_frames import Malformed, TextMessages
+from netlab.units import S
+
+HEAD_MOST = 16 * 1024
+"""The largest head of the request that tells what a connection is, bytes."""
+
+HEAD_END = b"\r\n\r\n"
+
+ERRORS = {
+    "transport": (0, "Transport unknown"),
+    "sid": (1, "Session ID unknown"),
+    "method": (2, "Bad handshake method"),
+    "request": (3, "Bad request"),
+    "origin": (4, "Forbidden"),
+    "version": (5, "Unsupported protocol version"),
+}
+"""What Engine.IO says to a request that it can't take: `code` and `message` of a JSON object."""
+
+
+class Wrong(Exception):
+    """A request that is not taken: the name of one of `ERRORS`, and a counter of it."""
+
+    def __init__(self, error: str, counter: str = "bad_request") -> None:
+        super().__init__(error)
+        self.counter = counter
+        code, message = ERRORS[error]
+        self.status = HTTPStatus.FORBIDDEN if error == "origin" else HTTPStatus.BAD_REQUEST
+        self.body = msgspec.json.encode({"code": code, "message": message})
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What the address of a request asks for.
+
+    Attributes:
+        sid: of a session that is there; None for a new one.
+    """
+
+    over: str
+    sid: str | None
+
+
+def asked(target: str) -> Asked:
+    """Read the address of a request.
+
+    Raises:
+        Wrong: it is not one of Engine.IO's.
+    """
+    parts = urlsplit(target)
+    if parts.path.rstrip("/") != PATH.rstrip("/"):
+        raise Wrong("request")
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if query.get("EIO") != "4":
+        raise Wrong("version")
+    over = query.get("transport", "")
+    if over not in ("polling", "websocket"):
+        raise Wrong("transport")
+    return Asked(over, query.get("sid"))
+
+
+class Visitors:
+    """All connections of a server.
+
+    Args:
+        origins: of pages that may connect.
+    """
+
+    def __init__(self, server: SocketIoServer, origins: Sequence[str]) -> None:
+        self.server = server
+        self.origins: list[Origin | None] = [None, *(Origin(origin) for origin in origins)]
+        self.here: set[Visitor] = set()
+        self._emptied = asyncio.Event()
+        quiet = logging.getLogger("netlab.socketio")
+        quiet.addHandler(logging.NullHandler())
+        quiet.propagate = False
+        self.limits = server.shell.hub.limits
+        self._web = web.Server(
+            self._answer,
+            handler_cancellation=True,
+            keepalive_timeout=self.limits.dead_after / S,
+            access_log=None,
+            logger=quiet,
+            auto_decompress=False,
+        )
+        self.requests: Callable[[], RequestHandler] = self._web
+
+    def arrive(self) -> Visitor:
+        """Somebody connects."""
+        return Visitor(self)
+
+    def gone(self, visitor: Visitor) -> None:
+        """One is gone."""
+        self.here.discard(visitor)
+        self._emptied.set()
+
+    async def leave(self) -> None:
+        """Close every connection, when what was said on it has left."""
+        for visitor in list(self.here):
+            visitor.close()
+        while self.here:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    # HTTP requests, as aiohttp gives them
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        visitor = cast(Visitor, request.transport.get_protocol())
+        counters = self.server.counters
+        allowed = self._cors(request)
+        visitor.busy = True
+        try:
+            return await self._polled(request, visitor, allowed)
+        except Wrong as wrong:
+            counters[wrong.counter] += 1
+            return web.Response(
+                status=wrong.status, body=wrong.body, content_type="application/json", headers=_closing(allowed)
+            )
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as error:  # a mistake of ours: told as asyncio tells one, and everybody else goes on
+            about = {"message": "a request could not be answered", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(about)
+            return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        finally:
+            visitor.busy = False
+
+    def _cors(self, request: web.BaseRequest) -> CIMultiDict[str]:
+        """What lets the script of an allowed page read the answer (Fetch standard, CORS protocol)."""
+        headers: CIMultiDict[str] = CIMultiDict()
+        origin = request.headers.get("Origin")
+        if origin is not None and origin in self.origins:
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Allow-Credentials"] = "true"
+            headers["Vary"] = "Origin"
+            if request.method == "OPTIONS":
+                headers["Access-Control-Allow-Methods"] = "GET, POST"
+                wanted = request.headers.get("Access-Control-Request-Headers", "")
+                headers["Access-Control-Allow-Headers"] = wanted or "Content-Type"
+        return headers
+
+    async def _polled(
+        self, request: web.BaseRequest, visitor: Visitor, headers: CIMultiDict[str]
+    ) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        if origin is not None and origin not in self.origins:
+            raise Wrong("origin", "foreign_origin")
+        if request.method == "OPTIONS":
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+        at = asked(request.raw_path)
+        if at.over != "polling":
+            raise Wrong("request", "no_upgrade")
+        if at.sid is None:
+            return await self._handshake(request, visitor, headers)
+        session = self.server.sessions.get(at.sid)
+        if session is None or not session.polls:
+            raise Wrong("sid", "unknown_session")
+        visitor.known()
+        if request.method == "POST":
+            body = await self._body(request)
+            for text in body.split(RECORD_SEPARATOR):
+                session.arrived(text, "polling")
+            return web.Response(text="ok", content_type="text/html", headers=headers)
+        if request.method != "GET":
+            raise Wrong("method")
+        answer = await session.poll()
+        if answer is None:
+            raise Wrong("request")
+        return _text(answer, headers)
+
+    async def _handshake(
+        self, request: web.BaseRequest, visitor: Visitor, headers: CIMultiDict[str]
+    ) -> web.StreamResponse:
+        if request.method != "GET":
+            raise Wrong("method")
+        session = visitor.session or visitor.arrive_again()
+        await session.admitted
+        if session.refused is not None:
+            return web.Response(
+                status=HTTPStatus.SERVICE_UNAVAILABLE,
+                body=encode_json(session.refused),
+                content_type="application/json",
+                headers=_closing(headers),
+            )
+        visitor.session = None
+        return _text(session.open("polling"), headers)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """The packets of a request, which has to come in time and not to be too much.
+
+        Raises:
+            Wrong: it does not.
+        """
+        size = request.content_length
+        if size is None or size > MESSAGE_MOST:
+            raise Wrong("request", "too_big")
+        try:
+            async with asyncio.timeout(self.limits.started_packet / S):
+                return await request.read()
+        except TimeoutError:
+            raise Wrong("request", "packet_timeout") from None
+
+
+def _text(body: bytes, headers: CIMultiDict[str]) -> web.Response:
+    return web.Response(body=body, content_type="text/plain", charset="utf-8", headers=headers)
+
+
+def _closing(headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    return CIMultiDict({**headers, "Connection": "close"})
+
+
+class Visitor(asyncio.Protocol):
+    """One TCP connection.
+
+    Attributes:
+        session: the one that it carries, as a WebSocket or as long as it is at the door.
+        paused: what was written has not left.
+        busy: a request is being answered.
+    """
+
+    def __init__(self, visitors: Visitors) -> None:
+        self._visitors = visitors
+        self._counters = visitors.server.counters
+        self._limits = visitors.limits
+        self._loop = asyncio.get_running_loop()
+        self.session: SocketIoSession | None = None
+        self.paused = False
+        self.busy = False
+        self._head = b""
+        self._requests: RequestHandler | None = None
+        self._frames: ServerProtocol | None = None
+        self._texts = TextMessages()
+        self._unfinished_since: int | None = None
+        self._late = Alarm(self._loop, self._maybe_late)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITTEN_AHEAD)
+        self._transport.pause_reading()
+        prepare_socket(self._transport)
+        self._visitors.here.add(self)
+        self.arrive_again()
+
+    def arrive_again(self) -> SocketIoSession:
+        """Wait at the door: as a new client, until it is known who it is."""
+        self.session = SocketIoSession(self._visitors.server, self)
+        self.session.arrive()
+        return self.session
+
+    def known(self) -> None:
+        """It was a request of somebody who is in."""
+        if self.session is not None:
+            self.session.leave_door()
+            self.session = None
+
+    def admit(self) -> None:
+        """The hub says: read."""
+        self._transport.resume_reading()
+
+    def refuse(self, reason: Goodbye) -> None:
+        """The hub says: no. Where it is full, somebody who is in may still have come, to poll."""
+        crowd = self._limits.connections + self._limits.half_open
+        if reason.code == "server_full" and self._requests is None and len(self._visitors.here) <= crowd:
+            self._transport.resume_reading()
+            self._loop.call_later(self._limits.hello_within / S, self._say_no, reason)
+        else:
+            self._say_no(reason)
+
+    def _say_no(self, reason: Goodbye) -> None:
+        if self.session is None or self._transport.is_closing():
+            return
+        if self._requests is None:
+            body = encode_json(reason)
+            head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+            self._transport.write(f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
+        if not self.busy:  # else the answer to the request says it
+            self.close()
+
+    # What comes
+
+    def data_received(self, data: bytes) -> None:
+        self._counters["bytes_in"] += len(data)
+        if self._transport.is_closing():
+            return
+        if self._frames is not None:
+            self._frames_came(data)
+        elif self._requests is not None:
+            self._requests.data_received(data)
+        else:
+            self._head += data
+            self._maybe_decide()
+
+    def _maybe_decide(self) -> None:
+        """The head of the first request tells whether this is a WebSocket."""
+        head, end, _ = self._head.partition(HEAD_END)
+        if not end and len(head) <= HEAD_MOST:
+            return
+        if b"\r\nupgrade: websocket" in head.lower():
+            self._frames = ServerProtocol(origins=self._visitors.origins, extensions=None, max_size=MESSAGE_MOST)
+            self._frames_came(self._head)
+        else:
+            self._requests = self._visitors.requests()
+            self._requests.connection_made(self._transport)
+            self._requests.data_received(self._head)
+        self._head = b""
+
+    def _frames_came(self, data: bytes) -> None:
+        frames = self._frames
+        assert frames is not None
+        if frames.state is State.CLOSED:
+            return
+        frames.receive_data(data)
+        events = frames.events_received()
+        if frames.state is not State.CONNECTING and frames.parser_exc is None:
+            self._due(frames)
+        for event in events:
+            if self._transport.is_closing():
+                return
+            if isinstance(event, Request):
+                self._upgrade(frames, event)
+            else:
+                self._frame_came(cast(Frame, event))
+        if self._transport.is_closing():
+            return
+        if error := frames.parser_exc:
+            self._failed("too_big" if isinstance(error, PayloadTooBig) else "malformed", str(error))
+        elif frames.handshake_exc is not None:
+            self._turn_away("malformed", b"".join(frames.data_to_send()))
+        self._watch()
+
+    def _due(self, frames: ServerProtocol) -> None:
+        """Pongs, and the answer to a closing frame: bounded as all that is said is."""
+        due = b"".join(frames.data_to_send())
+        if not due:
+            return
+        self._counters["bytes_out"] += len(due)
+        if self._transport.get_write_buffer_size() > self._limits.backlog_soft:
+            self._counters["slow_consumer"] += 1
+            self._transport.abort()
+        else:
+            self._transport.write(due)
+
+    def _upgrade(self, frames: ServerProtocol, request: Request) -> None:
+        try:
+            at = asked(request.path)
+            if at.over != "websocket":
+                raise Wrong("request")
+            session = None if at.sid is None else self._visitors.server.sessions.get(at.sid)
+            if at.sid is not None and session is None:
+                raise Wrong("sid", "unknown_session")
+        except Wrong as wrong:
+            response = frames.reject(wrong.status, wrong.body.decode())
+            frames.send_response(response)
+            self._turn_away(wrong.counter, b"".join(frames.data_to_send()))
+            return
+        response = frames.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            frames.send_response(response)
+            foreign = response.status_code == HTTPStatus.FORBIDDEN
+            self._turn_away("foreign_origin" if foreign else "no_upgrade", b"".join(frames.data_to_send()))
+            return
+        new = self.session
+        assert new is not None, "whoever speaks WebSocket comes from the door"
+        if session is not None:
+            self.known()
+            if not session.try_websocket(self):
+                self._turn_away("bad_request", b"")
+                return
+            self.session = session
+        elif new.refused is not None:
+            self._say_no(new.refused)
+            return
+        frames.send_response(response)
+        self._transport.write(b"".join(frames.data_to_send()))
+        if session is None:
+            self.write(websocket.frame(new.open("websocket"), websocket.TEXT))
+
+    def _turn_away(self, counter: str, answer: bytes) -> None:
+        self._counters[counter] += 1
+        self.known()
+        self._transport.write(answer)
+        self.close()
+
+    def _frame_came(self, event: Frame) -> None:
+        assert self.session is not None
+        if event.opcode is Opcode.CLOSE:
+            self._lost()
+            self.close()
+            return
+        try:
+            text = self._texts.take(event)
+        except Malformed as error:
+            self._failed("malformed", str(error))
+            return
+        self._unfinished_since = None
+        if text is not None:
+            self.session.arrived(text, "websocket")
+
+    def _failed(self, code: str, detail: str) -> None:
+        """What came over the WebSocket makes no sense. One that is only tried beside the polling ends alone."""
+        if self.session is None or not self.session.carried_by(self):
+            self._counters[code] += 1
+            self._lost()
+            self.close()
+        else:
+            self.session.failed(code, detail)
+
+    def _watch(self) -> None:
+        """A frame that began has to end in time."""
+        frames = self._frames
+        assert frames is not None
+        if self._texts.unfinished or (frames.state is State.OPEN and frames.reader.buffer):
+            if self._unfinished_since is None:
+                self._unfinished_since = now_ns(self._loop)
+            self._late.set(self._unfinished_since + self._limits.started_packet)
+        else:
+            self._unfinished_since = None
+            self._late.set(None)
+
+    def _maybe_late(self) -> None:
+        if self._unfinished_since is None:
+            return
+        due = self._unfinished_since + self._limits.started_packet
+        if now_ns(self._loop) < due:
+            self._late.set(due)
+        else:
+            self._failed("packet_timeout", "a frame began and did not end in time")
+
+    # What goes
+
+    def write(self, data: bytes) -> None:
+        """Send frames."""
+        self._transport.write(data)
+
+    def say_last(self, data: bytes, reason: Goodbye) -> None:
+        """Send frames and the closing one, and close."""
+        if not self._transport.is_closing():
+            self._transport.write(data + close_frame(reason.code, reason.detail))
+            self.close()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        if self._requests is not None:
+            self._requests.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        if self._requests is not None:
+            self._requests.resume_writing()
+        elif self.session is not None:
+            self.session.relieve()
+
+    # The end
+
+    def close(self) -> None:
+        """Close, when what was written has left; a peer that does not read it gets so long."""
+        if self.busy and self._requests is not None:
+            self._requests.close()  # behind the answer
+        else:
+            self._transport.close()
+        self._loop.call_later(LINGER_S, self._transport.abort)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def eof_received(self) -> None:
+        return None  # the peer has said all it will: asyncio closes our side too
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._late.set(None)
+        self._lost()
+        if self._requests is not None:
+            self._requests.connection_lost(exc)
+        self._visitors.gone(self)
+
+    def _lost(self) -> None:
+        if self.session is not None:
+            self.session.lost(self)
+            self.session = None
