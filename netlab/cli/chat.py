@@ -1,4 +1,4 @@
-"""`netlab tcp-chat`, `udp-chat`, `rudp-chat` and `ws-chat`: join a chat, or host it where nobody does."""
+"""`netlab tcp-chat`, `udp-chat`, `rudp-chat`, `ws-chat` and `sio-chat`: join a chat, or host it where nobody does."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ PROMISES: dict[Transport, str] = {
     "udp": "UDP promises nothing: messages may be lost, doubled or out of order, and it is shown when they are.",
     "rudp": "What is lost is sent again by a protocol of netlab's own: nothing is lost, and the order is kept.",
     "ws": "It begins as HTTP, upgrades, and then loses nothing and keeps the order, as the TCP below does.",
+    "sio": "Events and acknowledgements, as npm's socket.io-client has them; nothing is lost, and the order is kept.",
 }
 
-NAMES = {"rudp": "reliable UDP", "ws": "WebSocket"}
+NAMES = {"rudp": "reliable UDP", "ws": "WebSocket", "sio": "Socket.IO"}
 
 
 def chat_command(transport: Transport) -> click.Command:
@@ -142,3 +143,4 @@ tcp_chat = chat_command("tcp")
 udp_chat = chat_command("udp")
 rudp_chat = chat_command("rudp")
 ws_chat = chat_command("ws")
+sio_chat = chat_command("sio")

@@ -19,7 +19,7 @@ HALVES = ("serve", "join")
 
 OVER_DATAGRAMS = ("udp", "rudp")
 
-Transport: TypeAlias = Literal["tcp", "udp", "rudp", "ws"]
+Transport: TypeAlias = Literal["tcp", "udp", "rudp", "ws", "sio"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -98,7 +98,7 @@ def told(address: Address, error: CannotListen) -> CannotListen:
 
 def _is_taken(address: Address) -> bool:
     """Ask the system itself: uvloop does not pass on why a datagram socket can't be bound."""
-    kind = socket.SOCK_STREAM if address.scheme in (*ENCRYPTED, *ENCRYPTED.values()) else socket.SOCK_DGRAM
+    kind = socket.SOCK_STREAM if address.scheme in (*ENCRYPTED, *ENCRYPTED.values(), "sio") else socket.SOCK_DGRAM
     try:
         found = socket.getaddrinfo(address.host, address.port, type=kind, flags=socket.AI_PASSIVE)
         for family, _, _, _, where in found:

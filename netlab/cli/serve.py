@@ -1,4 +1,4 @@
-"""`netlab serve`: host one chat over TCP, UDP, reliable UDP and WebSocket."""
+"""`netlab serve`: host one chat over TCP, UDP, reliable UDP, WebSocket and Socket.IO."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from netlab.cli.limit_options import chat_limits, limit_options, reassembly_limi
 from netlab.cli.running import fast_loop, run
 from netlab.packets.endpoint import ENCRYPTED
 from netlab.transports import BadUrl
+from netlab.transports.socketio import missing_for_socketio
 from netlab.transports.url import DEFAULT_HOST, Address, parse_host_port
 
 LAST_PORT = 65_535
@@ -28,19 +29,20 @@ LAST_PORT = 65_535
 @click.option("--udp", "udp", multiple=True, metavar="HOST:PORT", help="Listen for UDP here; may be said again.")
 @click.option("--rudp", "rudp", multiple=True, metavar="HOST:PORT", help="Listen for reliable UDP; may be said again.")
 @click.option("--ws", "ws", multiple=True, metavar="HOST:PORT", help="Listen for WebSocket; may be said again.")
+@click.option("--sio", "sio", multiple=True, metavar="HOST:PORT", help="Listen for Socket.IO; may be said again.")
 @click.option(
     "--allow-origin",
     "origins",
     multiple=True,
     metavar="URL",
-    help="Over WebSocket, let pages from https://HOST in; may be said again. Others get 403.",
+    help="Over WebSocket and Socket.IO, let pages from https://HOST in; may be said again. Others get 403.",
 )
 @click.option(
     "--port",
     type=PORT,
     metavar="PORT",
     help="For every HOST without its own; 0 picks a free one. "
-    "Else 9000 (TCP), 9001 (UDP), 9002 (reliable UDP), 9003 (WebSocket).",
+    "Else 9000 (TCP), 9001 (UDP), 9002 (reliable UDP), 9003 (WebSocket), 9004 (Socket.IO).",
 )
 @token_option("What clients must present; `auto` makes one and prints it.")
 @click.option("--insecure", is_flag=True, help="Let anybody in who can reach this machine.")
@@ -54,6 +56,7 @@ def command(
     udp: tuple[str, ...],
     rudp: tuple[str, ...],
     ws: tuple[str, ...],
+    sio: tuple[str, ...],
     origins: tuple[str, ...],
     port: int | None,
     token: str | None,
@@ -64,17 +67,20 @@ def command(
     as_json: bool,
     **limits: Any,
 ) -> int:
-    """Host one chat over TCP, UDP, reliable UDP and WebSocket, until Ctrl-C.
+    """Host one chat over TCP, UDP, reliable UDP, WebSocket and Socket.IO, until Ctrl-C.
 
-    Without --tcp, --udp, --rudp and --ws it listens for all of them on 127.0.0.1, which only this machine reaches; a
-    --port is TCP's and UDP's then, reliable UDP has the next one, and WebSocket, which is TCP below, that one too.
-    Everybody is told when it ends. Exit status: 130 after Ctrl-C, 0 after SIGTERM, 1 where it could not listen.
+    Without --tcp, --udp, --rudp, --ws and --sio it listens for all of them on 127.0.0.1, which only this machine
+    reaches; a --port is TCP's and UDP's then, reliable UDP has the next one, WebSocket, which is TCP below, that one
+    too, and Socket.IO the one after. Everybody is told when it ends. Exit status: 130 after Ctrl-C, 0 after SIGTERM, 1
+    where it could not listen.
     """
-    asked = {"tcp": tcp, "udp": udp, "rudp": rudp, "ws": ws}
+    asked = {"tcp": tcp, "udp": udp, "rudp": rudp, "ws": ws, "sio": sio}
     listen = [_address(scheme, text, port) for scheme, texts in asked.items() for text in texts]
     if not listen:
-        after = port + 1 if port and port < LAST_PORT else port
-        listen = [_address(scheme, DEFAULT_HOST, after if scheme in ("rudp", "ws") else port) for scheme in asked]
+        listen = [_address(scheme, DEFAULT_HOST, _beside(port, scheme)) for scheme in asked]
+        if (missing := missing_for_socketio()) is not None:
+            listen.pop()
+            click.echo(f"without Socket.IO: {missing}", err=True)
     tls = tls_for_server(tls_cert, tls_key)
     if tls is not None:
         listen = [msgspec.structs.replace(at, scheme=ENCRYPTED.get(at.scheme, at.scheme)) for at in listen]
@@ -89,6 +95,12 @@ def command(
         as_json=as_json,
     )
     return run(lambda stop: host(hosting, stop), new_loop=fast_loop())
+
+
+def _beside(port: int | None, scheme: str) -> int | None:
+    """The port of a transport where `--port` names TCP's: two that share TCP or UDP below need two."""
+    further = {"rudp": 1, "ws": 1, "sio": 2}.get(scheme, 0)
+    return port + further if port and port + further <= LAST_PORT else port
 
 
 def _address(scheme: str, text: str, port: int | None) -> Address:

@@ -1,7 +1,7 @@
 """What the suite is run on: a transport, what it promises, and how to reach it.
 
-The roles of an experiment are processes of their own, so a subject travels by name: `tcp`, `udp`, `rudp`, `ws`, or
-where in which file or module to find a `Subject`, such as `mylab.transports:quic` or
+The roles of an experiment are processes of their own, so a subject travels by name: `tcp`, `udp`, `rudp`, `ws`, `sio`,
+or where in which file or module to find a `Subject`, such as `mylab.transports:quic` or
 `tests/conformance/broken.py:swallowing`.
 """
 
@@ -98,6 +98,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 SUBJECTS = {
     "tcp": Subject(name="tcp", scheme="tcp", link="stream", guarantees=GUARANTEES["tcp"], resumes=True),
     "ws": Subject(name="ws", scheme="ws", link="stream", guarantees=GUARANTEES["ws"], resumes=True),
+    "sio": Subject(name="sio", scheme="sio", link="stream", guarantees=GUARANTEES["sio"], resumes=True),
     "rudp": Subject(name="rudp", scheme="rudp", link="datagram", guarantees=GUARANTEES["rudp"], resumes=True),
     "udp": Subject(name="udp", scheme="udp", link="datagram", guarantees=GUARANTEES["udp"], resumes=False),
 }

@@ -33,7 +33,8 @@ from netlab.protocols.websocket import close_frame
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.byte_stream import LINGER_S, WRITTEN_AHEAD, prepare_socket
 from netlab.transports.socketio import SocketIoServer, SocketIoSession
-from netlab.transports.socketio_frames import Malformed, TextMessages
+from netlab.transports.socketio_frames import TextMessages
+from netlab.transports.websocket import Malformed
 from netlab.units import S
 
 HEAD_MOST = 16 * 1024

@@ -11,6 +11,7 @@ beside npm's.)
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,14 @@ COMES_BACK = frozenset({"server_closed", "slow_consumer", "packet_timeout", "dea
 
 
 class NeedsExtra(NetlabError):
-    """Packages are missing that only Socket.IO needs; the message has the command that gets them."""
+    """Packages are missing that only a server of Socket.IO needs; the message has the command that gets them."""
+
+
+def missing_for_socketio() -> str | None:
+    """What a server of Socket.IO needs and this machine has not, with the command that gets it; None where it has."""
+    if importlib.util.find_spec("aiohttp") is not None:
+        return None
+    return "sio:// needs aiohttp: pip install 'netlab-edu[web]'"
 
 
 class SocketIoServer:
@@ -53,10 +61,10 @@ class SocketIoServer:
     """
 
     def __init__(self, shell: HubShell, origins: Sequence[str] = ()) -> None:
-        try:
-            from netlab.transports.engineio_visitors import Visitors
-        except ImportError as error:
-            raise NeedsExtra(f"sio:// needs {error.name}: pip install 'netlab-edu[web]'") from None
+        if (missing := missing_for_socketio()) is not None:
+            raise NeedsExtra(missing)
+        from netlab.transports.engineio_visitors import Visitors
+
         self.shell = shell
         self.counters: Counter[str] = Counter()
         self.url = ""

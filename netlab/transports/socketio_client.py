@@ -23,9 +23,9 @@ from netlab.protocols.socketio import MESSAGE_MOST
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.byte_stream import LINGER_S, prepare_socket
 from netlab.transports.client_shell import Callbacks
-from netlab.transports.socketio_frames import Malformed, TextMessages
+from netlab.transports.socketio_frames import TextMessages
 from netlab.transports.url import Address
-from netlab.transports.websocket import goodbye_in
+from netlab.transports.websocket import Malformed, goodbye_in
 from netlab.units import MS
 
 

@@ -1,46 +1,31 @@
-"""What both ends of Engine.IO over WebSocket read: frames that hold texts."""
+"""What both ends of Engine.IO over WebSocket read: each message is one text."""
 
 from __future__ import annotations
 
 from websockets.frames import Frame, Opcode
 
-
-class Malformed(Exception):
-    """The peer's frames are not what Engine.IO's packets travel in."""
+from netlab.transports.websocket import Malformed, Messages
 
 
-class TextMessages:
-    """What the frames of a peer hold: whole texts, or nothing but a sign of life."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    @property
-    def unfinished(self) -> bool:
-        """A message has begun and goes on in another frame (RFC 6455 section 5.4)."""
-        return bool(self._pieces)
+class TextMessages(Messages):
+    """Whole messages, each a text of at least one character."""
 
     def take(self, event: Frame) -> bytes | None:
-        """The text that this frame completes; None for a control frame and the beginning of a message.
+        """As `Messages.take`.
 
         Raises:
             Malformed: bytes, no UTF-8, nothing, or a pong to a ping that was never sent.
         """
         if event.opcode is Opcode.PONG and event.data:  # ours are empty: one flipped bit makes this of a text
             raise Malformed("a pong that answers no ping")
-        if event.opcode is Opcode.PING or event.opcode is Opcode.PONG:
-            return None
         if event.opcode is Opcode.BINARY:
             raise Malformed("a frame of bytes: netlab's messages are text")
-        self._pieces.append(bytes(event.data))
-        if not event.fin:
-            return None
-        message = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        try:
-            message.decode()
-        except UnicodeDecodeError:
-            raise Malformed("a frame of text that is not UTF-8") from None
-        if not message:
+        message = super().take(event)
+        if message == b"":
             raise Malformed("a frame of text without a text")
+        if message is not None:
+            try:
+                message.decode()
+            except UnicodeDecodeError:
+                raise Malformed("a frame of text that is not UTF-8") from None
         return message

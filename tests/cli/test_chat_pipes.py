@@ -414,7 +414,7 @@ def test_after_a_cut_the_other_server_is_tried(serve, start):
 def test_tls(serve, start, netlab, tmp_path):
     certificate, key = make_certificate(tmp_path)
     server = serve("--tls-cert", certificate, "--tls-key", key)
-    assert [url.split(":")[0] for url in server.urls] == ["tls", "udp", "rudp", "wss"]
+    assert [url.split(":")[0] for url in server.urls] == ["tls", "udp", "rudp", "wss", "sio"]
     for scheme, chat in (("wss", "ws-chat"), ("tls", "tcp-chat")):
         port = server.port(scheme)
         done = netlab(chat, "join", "--port", port, "--tls-ca", certificate, stdin=b"secret\n")

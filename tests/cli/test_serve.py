@@ -17,7 +17,7 @@ from netlab.packets.limits import ReassemblyLimits
 def test_json_is_one_line_when_ready(server):
     assert list(server.told) == ["listening"]
     assert [url.rsplit(":", 1)[0] for url in server.urls] == [
-        f"{scheme}://127.0.0.1" for scheme in ("tcp", "udp", "rudp", "ws")
+        f"{scheme}://127.0.0.1" for scheme in ("tcp", "udp", "rudp", "ws", "sio")
     ]
     server.process.send_signal(signal.SIGTERM)
     out, err = server.process.communicate()

@@ -107,7 +107,7 @@ def test_subjects_are_found_by_name_and_by_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "why"),
     [
-        ("quic", "is not one of tcp, ws, rudp, udp"),
+        ("quic", "is not one of tcp, ws, sio, rudp, udp"),
         ("no.such.module:mine", "No module named 'no"),
         ("/no/such/file.py:mine", "No such file"),
         ("netlab.conformance.subject:nothing", "nothing"),

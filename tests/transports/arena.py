@@ -29,6 +29,7 @@ from netlab.chat import messages as m
 from netlab.chat.client_events import Changed
 from netlab.chat.limits import ChatLimits
 from netlab.packets.packet import Packet, PacketType, decode, decode_all, decode_first, encode, with_session
+from netlab.protocols import socketio
 from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encode_message, pack
 from netlab.transports import Chat, HubShell
 from netlab.transports.reliable_udp import connect_stream
@@ -111,13 +112,13 @@ async def person(url: str, name: str, *rooms: str, **options: Any) -> AsyncItera
 
 
 class Server:
-    """One hub on tcp, udp, rudp and ws."""
+    """One hub on tcp, udp, rudp, ws and sio."""
 
-    def __init__(self, shell: HubShell, tcp: str, udp: str, rudp: str, ws: str) -> None:
-        self.shell, self.tcp, self.udp, self.rudp, self.ws = shell, tcp, udp, rudp, ws
+    def __init__(self, shell: HubShell, tcp: str, udp: str, rudp: str, ws: str, sio: str) -> None:
+        self.shell, self.tcp, self.udp, self.rudp, self.ws, self.sio = shell, tcp, udp, rudp, ws, sio
 
     def url(self, scheme: str) -> str:
-        return {"tcp": self.tcp, "udp": self.udp, "rudp": self.rudp, "ws": self.ws}[scheme]
+        return {"tcp": self.tcp, "udp": self.udp, "rudp": self.rudp, "ws": self.ws, "sio": self.sio}[scheme]
 
     def count(self, name: str) -> int:
         """A counter of the hub or of a transport, added up, as `netlab stats` shows them."""
@@ -138,7 +139,8 @@ async def server(limits: ChatLimits | None = None, **options: Any) -> AsyncItera
         udp = await stack.enter_async_context(netlab.serve("udp://127.0.0.1:0", hub=shell, **options))
         rudp = await stack.enter_async_context(netlab.serve("rudp://127.0.0.1:0", hub=shell))
         ws = await stack.enter_async_context(netlab.serve("ws://127.0.0.1:0", hub=shell))
-        yield Server(shell, tcp.url, udp.url, rudp.url, ws.url)
+        sio = await stack.enter_async_context(netlab.serve("sio://127.0.0.1:0", hub=shell))
+        yield Server(shell, tcp.url, udp.url, rudp.url, ws.url, sio.url)
         await shell.close()
 
 
@@ -216,10 +218,10 @@ class RawWs(RawTcp):
         self._events: list[Any] = []
 
     @classmethod
-    async def connect(cls, url: str, **headers: str) -> RawWs:
+    async def connect(cls, url: str, *, target: str = "/", **headers: str) -> RawWs:
         address = parse_url(url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
-        http = ClientProtocol(parse_uri(f"{url}/"), max_size=None)
+        http = ClientProtocol(parse_uri(f"{url.replace('sio://', 'ws://')}{target}"), max_size=None)
         request = http.connect()
         request.headers.update(headers)
         http.send_request(request)
@@ -259,6 +261,60 @@ class RawWs(RawTcp):
                     packet = decode(event.data)
                     if packet.type in (PacketType.DATA, PacketType.ERROR) and packet.count == 1:
                         return m.decode_hub_message(packet.payload)
+        except ConnectionError:
+            pass
+        return None
+
+
+WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
+"""Where Socket.IO's WebSockets are."""
+
+
+class RawSio(RawWs):
+    """Anybody's Socket.IO over WebSocket, by hand. Its events have no checksum, unless they are sent with one."""
+
+    @classmethod
+    async def connect(cls, url: str, *, target: str = WEBSOCKET, **headers: str) -> RawSio:
+        peer = await super().connect(url, target=target, **headers)
+        assert isinstance(peer, RawSio)
+        if peer.response.status_code == 101 and target == WEBSOCKET:
+            assert (await peer.text()).startswith("0{")
+            peer.send_text("40")
+            assert (await peer.text()).startswith("40{")
+        return peer
+
+    async def text(self) -> Any:
+        """The next packet of Engine.IO; None at the end."""
+        while (event := await self.event()) is not None:
+            if event.opcode is Opcode.TEXT:
+                return event.data.decode()
+        return None
+
+    def send_text(self, text: str) -> None:
+        if self.http.state is State.OPEN:
+            self.http.send_text(text.encode())
+            self.flush()
+
+    def send(self, data: bytes) -> None:
+        """Bytes that are to be no message: whatever they are, as text."""
+        self.send_text(data.decode("latin-1"))
+
+    def say(self, message: m.ClientMessage | bytes, *, kind: PacketType = PacketType.DATA) -> None:
+        data = message if isinstance(message, bytes) else m.encode_json(message)
+        if self.http.state is State.OPEN:
+            name = data[9:].partition(b'"')[0] if data.startswith(b'{"type":"') else b"join"
+            self.http.send_text(b'42["%b",%b]' % (name, data))
+            self.flush()
+
+    async def hear(self) -> Any:
+        if self.response.status_code != 101:
+            return msgspec.json.decode(self.response.body or b"", type=m.Goodbye)
+        try:
+            while (text := await self.text()) is not None:
+                if text == "2":
+                    self.send_text("3")
+                elif text.startswith("42"):
+                    return m.decode_hub_message(socketio.decode_told(text[1:].encode()))
         except ConnectionError:
             pass
         return None
@@ -341,7 +397,7 @@ class RawUdp(asyncio.DatagramProtocol):
         self.transport.close()
 
 
-RAW = {"tcp": RawTcp, "udp": RawUdp, "rudp": RawRudp, "ws": RawWs}
+RAW = {"tcp": RawTcp, "udp": RawUdp, "rudp": RawRudp, "ws": RawWs, "sio": RawSio}
 
 
 @asynccontextmanager

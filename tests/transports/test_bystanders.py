@@ -1,4 +1,4 @@
-"""Bad input of every row of LIMITS.md against a running server, over TCP, UDP, rudp and WebSocket.
+"""Bad input of every row of LIMITS.md against a running server, over TCP, UDP, rudp, WebSocket and Socket.IO.
 
 Each gets its named error or its counted drop, read as `netlab stats` shows it; and all the while two people in another
 room go on talking, one on each transport's sure side, and lose nothing.
@@ -130,11 +130,14 @@ ROWS: list[tuple[str, ChatLimits, Bad, str, str]] = [
     ("no room", SMALL, says(m.Emit(1, "e", [])), "no_recipient", "no_recipient"),
     ("too many questions", ChatLimits(answers_per_client=1),
      says(JOIN, emit(101, answer_ms=9_000), emit(102, answer_ms=9_000)), "too_many_answers", "too_many_answers"),
+    ("no netlab at all", SMALL, sends(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "malformed", "malformed_magic"),
+]  # fmt: skip
+
+PACKETS: list[tuple[str, ChatLimits, Bad, str, str]] = [
     ("a wrong CRC", SMALL, sends(damaged(-1, 1)), "malformed", "malformed_crc"),
     ("a wrong length", SMALL, sends(damaged(5, 0xFF) + bytes(600)), "malformed", "malformed_crc"),
     ("another version", SMALL, sends(damaged(2, 0x20)), "malformed", "malformed_version"),
     ("an unknown type", SMALL, sends(damaged(2, 0x0F)), "malformed", "malformed_type"),
-    ("no netlab at all", SMALL, sends(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "malformed", "malformed_magic"),
     ("too many fragments", SMALL, fragments(Packet(bytes(1000), 9, 0, 257)), "malformed", "too_many_fragments"),
     ("tiny fragments", SMALL, fragments(Packet(bytes(100), 9, 0, 3)), "malformed", "tiny_fragment"),
     ("a fragment in two versions", SMALL, fragments(Packet(b"x" * 600, 9, 0, 3), Packet(b"y" * 600, 9, 0, 3)),
@@ -151,8 +154,15 @@ ROWS: list[tuple[str, ChatLimits, Bad, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws"])
-@pytest.mark.parametrize(("limits", "bad", "tcp", "udp"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+CASES = [(row, scheme) for row in ROWS for scheme in ("tcp", "udp", "rudp", "ws", "sio")]
+CASES += [(row, scheme) for row in PACKETS for scheme in ("tcp", "udp", "rudp", "ws")]  # sio has none
+
+
+@pytest.mark.parametrize(
+    ("limits", "bad", "tcp", "udp", "scheme"),
+    [(*row[1:], scheme) for row, scheme in CASES],
+    ids=[f"{row[0]}-{scheme}" for row, scheme in CASES],
+)
 @live()
 async def test_after_hello(limits: ChatLimits, bad: Bad, tcp: str, udp: str, scheme: str) -> None:
     counter = udp if scheme == "udp" else tcp  # over rudp as over any stream
@@ -183,7 +193,7 @@ async def test_after_hello(limits: ChatLimits, bad: Bad, tcp: str, udp: str, sch
     ],
     ids=["bad name", "bidi override", "name taken", "resumes nothing"],
 )
-@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws", "sio"])
 @live()
 async def test_at_hello(hello: m.Hello, code: str, scheme: str) -> None:
     async with server() as at, bystanders(at), raw(scheme, at) as peer:
@@ -195,7 +205,7 @@ async def test_at_hello(hello: m.Hello, code: str, scheme: str) -> None:
             assert (told.name, told.resumed) == ("ann", False)
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws", "sio"])
 @live()
 async def test_a_wrong_token(scheme: str) -> None:
     async with server(token="right") as at:
@@ -204,7 +214,7 @@ async def test_a_wrong_token(scheme: str) -> None:
         assert at.count("bad_token") == 1
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws"])
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws", "sio"])
 @live()
 async def test_one_connection_too_many(scheme: str) -> None:
     async with server(ChatLimits(connections=2)) as at, bystanders(at), raw(scheme, at) as peer:
@@ -226,12 +236,14 @@ async def test_one_connection_too_many(scheme: str) -> None:
     ],
     ids=["nothing", "one byte", "all but one byte", "a join", "half a hello", "zeros"],
 )
-@pytest.mark.parametrize("scheme", ["tcp", "rudp", "ws"])
+@pytest.mark.parametrize("scheme", ["tcp", "rudp", "ws", "sio"])
 @live()
 async def test_before_hello_over_a_stream(data: bytes, code: str, scheme: str) -> None:
     async with server(ChatLimits(hello_within=200 * MS)) as at, bystanders(at), raw(scheme, at) as peer:
-        if scheme == "ws" and code == "hello_timeout":  # a packet is never in pieces: its frame is
+        if scheme in ("ws", "sio") and code == "hello_timeout":  # a packet is never in pieces: its frame is
             peer.send_raw(masked(data)[:-1])
+        elif scheme == "sio" and code == "hello_first":
+            peer.say(m.Join(1, "corner"))
         else:
             peer.send(data)
         assert (await peer.hear()).code == code
@@ -266,7 +278,7 @@ async def test_before_hello_over_datagrams(data: bytes, counter: str, scheme: st
         assert at.count("connections") == 3, "the bystanders' and the looker's: nothing was opened for it"
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "rudp", "ws"])
+@pytest.mark.parametrize("scheme", ["tcp", "rudp", "ws", "sio"])
 @live(60)
 async def test_a_stalled_reader(scheme: str) -> None:
     limits = ChatLimits(backlog_soft=128 * KIB, backlog_hard=512 * KIB, message_rate=0)
@@ -280,7 +292,7 @@ async def test_a_stalled_reader(scheme: str) -> None:
         assert at.count("slow_consumer") == 1
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "rudp", "ws"])
+@pytest.mark.parametrize("scheme", ["tcp", "rudp", "ws", "sio"])
 @live(60)
 async def test_silent_connections_up_to_the_brim(scheme: str) -> None:
     limits = ChatLimits(half_open=8, half_open_grace=20 * MS, hello_within=100 * MS)

@@ -31,7 +31,7 @@ from netlab.units import MS
 
 from .arena import live, person, raw, server
 
-every = pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws"])
+every = pytest.mark.parametrize("scheme", ["tcp", "udp", "rudp", "ws", "sio"])
 
 
 def free_port(kind: socket.SocketKind) -> int:
@@ -41,7 +41,8 @@ def free_port(kind: socket.SocketKind) -> int:
         return int(sock.getsockname()[1])
 
 
-KIND = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "rudp": socket.SOCK_DGRAM, "ws": socket.SOCK_STREAM}
+KIND = dict.fromkeys(("tcp", "ws", "sio"), socket.SOCK_STREAM)
+KIND |= dict.fromkeys(("udp", "rudp"), socket.SOCK_DGRAM)
 
 
 # One room
@@ -132,7 +133,7 @@ async def test_stats_are_told_to_who_only_looks_and_count_every_transport() -> N
                 await looking.join("tea")
         assert stats["sessions"] == 1
         assert stats["rooms"] == 1
-        assert set(stats["transports"]) == {at.tcp, at.udp, at.rudp, at.ws}
+        assert set(stats["transports"]) == {at.tcp, at.udp, at.rudp, at.ws, at.sio}
         assert stats["transports"][at.udp]["connections"] == 1
         assert stats["transports"][at.udp]["datagrams_in"] >= 4
         assert stats["transports"][at.tcp]["packets_in"] >= 2
@@ -529,7 +530,7 @@ async def test_a_server_that_closes_says_so(scheme: str) -> None:
 async def test_a_transport_that_closes_alone_tells_its_own_clients(scheme: str) -> None:
     """The hub lives on, with the people of the other transport."""
     shell = HubShell()
-    other = {"tcp": "udp", "udp": "rudp", "rudp": "ws", "ws": "tcp"}[scheme]
+    other = {"tcp": "udp", "udp": "rudp", "rudp": "ws", "ws": "sio", "sio": "tcp"}[scheme]
     async with netlab.serve(f"{other}://127.0.0.1:0", hub=shell) as stays:
         async with netlab.serve(f"{scheme}://127.0.0.1:0", hub=shell) as goes:
             ann = await netlab.connect(goes.url, name="ann").__aenter__()
