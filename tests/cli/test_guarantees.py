@@ -43,7 +43,7 @@ def test_all_transports_quickly_with_a_drawn_seed(monkeypatch: pytest.MonkeyPatc
     status, result = run(monkeypatch, asked)
     (specs, scale, seed, only) = asked.calls[0]
     assert (status, specs, scale, only) == (0, [*SUBJECTS], QUICK, ())
-    assert f"quick run, --seed {seed}, of tcp, ws, rudp, udp" in result.stderr
+    assert f"quick run, --seed {seed}, of tcp, ws, sio, rudp, udp" in result.stderr
     assert "tcp: steady, 1.0 s" in result.stderr
     assert result.stdout.startswith("duplicates\n  tcp  promised: 0")
     assert result.stdout.endswith(f"all 1 rows as declared (quick run, --seed {seed})\n")
