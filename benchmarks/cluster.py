@@ -9,6 +9,7 @@ members of each room are spread over the servers; two in each room talk. Then, e
     calm             nothing happens
     server killed    kill -9 of one server; its members go to the others; after half the time it is started again
     Redis killed     kill -9 of Redis, which is started again two seconds later, on the same port and data
+    Redis stopped    SIGSTOP, and two seconds later SIGCONT: it keeps its connections and answers nothing
     calm again
 
 Every member writes down what it hears and is told, every sender how each operation ended; `netlab.conformance` judges
@@ -24,6 +25,7 @@ import argparse
 import asyncio
 import os
 import resource
+import signal
 import socket
 import statistics
 import sys
@@ -48,10 +50,16 @@ SPEED_CLIENTS = 100
 
 
 class Phase(msgspec.Struct):
-    """A part of the run, and the most that the members' own processes were late in it."""
+    """A part of the run: what befalls whom in it.
+
+    Attributes:
+        repaired: when the server or Redis was there again.
+        late_ms: the most that the members' own processes were late.
+    """
 
     name: str
     begin: Ns
+    repaired: Ns = 0
     end: Ns = 0
     late_ms: float = 0.0
 
@@ -70,37 +78,41 @@ async def last(seconds: float, text: str) -> None:
         await asyncio.sleep(seconds / round(seconds))
 
 
-async def faults(c: Cluster, clients: int, seconds: float) -> tuple[list[Phase], Ns, Ns, Ns]:
-    """The phases, and when the server was killed, and Redis killed and there again."""
+async def faults(c: Cluster, clients: int, seconds: float) -> list[Phase]:
+    """Do it; the phases."""
+    assert c.redis is not None
     say(f"{clients} clients connect and join")
     began = now()
     await c.seat(clients, rooms=max(1, clients // MEMBERS), talkers=TALKERS, crowds=-(-clients // CROWD))
     print(f"{clients} clients connected and joined in {(now() - began) / S:.1f} s", flush=True)
-    phases: list[Phase] = []
+    phases = [Phase("calm", now())]
+    await c.late_ms()
 
-    async def begin(name: str) -> Ns:
-        if phases:
-            phases[-1].end, phases[-1].late_ms = now(), await c.late_ms()
-        else:
-            await c.late_ms()
+    async def begin(name: str) -> Phase:
+        phases[-1].end, phases[-1].late_ms = now(), await c.late_ms()
         phases.append(Phase(name, now()))
-        return phases[-1].begin
+        return phases[-1]
 
-    assert c.redis is not None
     async with c.talking(gap_ms=GAP_MS):
-        await begin("calm")
         await last(seconds, "calm")
-        server_killed = await begin("server killed")
+        phase = await begin("server killed")
         await c.servers[KILLED].kill()
         await last(seconds / 2, "a server was killed")
         await c.servers[KILLED].start()
+        phase.repaired = now()
         await last(seconds / 2, "the server was started again")
-        redis_killed = await begin("Redis killed")
+        phase = await begin("Redis killed")
         await c.redis.kill()
         await last(DOWN_S, "Redis was killed")
         await c.redis.start()
-        redis_there = now()
+        phase.repaired = now()
         await last(seconds - DOWN_S, "Redis was started again")
+        phase = await begin("Redis stopped")
+        c.redis.signal(signal.SIGSTOP)
+        await last(DOWN_S, "Redis was stopped")
+        c.redis.signal(signal.SIGCONT)
+        phase.repaired = now()
+        await last(seconds - DOWN_S, "Redis goes on")
         await begin("calm again")
         await last(seconds, "calm again")
         phases[-1].end, phases[-1].late_ms = now(), await c.late_ms()
@@ -108,53 +120,41 @@ async def faults(c: Cluster, clients: int, seconds: float) -> tuple[list[Phase],
     await c.settle()
     await c.leave()
     say("")
-    return phases, server_killed, redis_killed, redis_there
+    return phases
 
 
 def row(name: str, delays: Delays | None) -> str:
     if delays is None:
-        return f"{name:34} nothing came"
+        return f"{name:46} nothing came"
     return (
-        f"{name:34} {delays.deliveries:10} {delays.p50:9.1f} {delays.p99:9.1f} {delays.worst_second_p99:13.1f}"
+        f"{name:46} {delays.deliveries:10} {delays.p50:9.1f} {delays.p99:9.1f} {delays.worst_second_p99:13.1f}"
         f" {delays.longest:9.1f}"
     )
 
 
-def show(account: Account, c: Cluster, phases: list[Phase], killed: Ns, redis_killed: Ns, redis_there: Ns) -> None:
+def show(account: Account, c: Cluster, phases: list[Phase]) -> None:
     homes = [c.at_home(server) for server in range(SERVERS)]
     others = set().union(*homes[:KILLED])
-    print(f"\n{'delays, ms':34} {'deliveries':>10} {'p50':>9} {'p99':>9} {'worst second':>13} {'longest':>9}")
+    judged = {
+        "server killed": ("among members of other servers", [others]),
+        "Redis killed": ("within one server", homes[:KILLED]),
+        "Redis stopped": ("within one server", homes[:KILLED]),
+    }
+    print(f"\n{'delays, ms':46} {'deliveries':>10} {'p50':>9} {'p99':>9} {'worst second':>13} {'longest':>9}")
     worst = 0.0
     for phase in phases:
-        alike = phase.name in ("calm", "calm again")
-        shown = {
-            "among all" if alike else "among members of other servers": [set().union(*homes) if alike else others],
-        }
-        if phase.name == "Redis killed":
-            shown = {"within one server": homes[:KILLED], "between servers too": [others]}
-        for number, (who, groups) in enumerate(shown.items()):
-            delays = account.delays(phase.begin, phase.end, groups)
-            print(row(f"{phase.name}: {who}", delays))
-            if delays is not None and number == 0:
-                worst = max(worst, delays.p99)
+        who, groups = judged.get(phase.name, ("among all", [set().union(*homes)]))
+        delays = account.delays(phase.begin, phase.end, groups)
+        print(row(f"{phase.name}: {who}", delays))
+        worst = max(worst, delays.p99 if delays is not None else 0.0)
+        if phase.name.startswith("Redis"):
+            print(row(f"{phase.name}: between servers too", account.delays(phase.begin, phase.end, [others])))
         outcomes = account.outcomes(phase.begin, phase.end)
         ended = ", ".join(f"{outcomes[status]} {status}" for status in ("ok", "unknown", "failed") if outcomes[status])
-        print(f"{'':34} operations: {ended}; the members' own processes were up to {phase.late_ms:.0f} ms late")
-    back = account.back(homes[KILLED], killed)
-    never = sum(took is None for took in back.values())
-    longest = max((took for took in back.values() if took is not None), default=0)
-    print(
-        f"\nserver killed: of its {len(homes[KILLED])} members {len(back)} were cut off, and back within "
-        f"{longest / S:.1f} s; {never} never (aim: 10 s)"
-    )
-    last_bad = account.last_not_ok(redis_killed)
-    if last_bad is None:
-        print("Redis killed: every operation ended ok")
-    else:
-        print(
-            f"Redis killed: the last operation that did not end ok was begun {(last_bad - redis_killed) / S:.1f} s "
-            f"later, {(last_bad - redis_there) / S:+.1f} s from when Redis answered again (aim: 10 s)"
-        )
+        print(f"    operations: {ended}; the members' own processes were up to {phase.late_ms:.0f} ms late")
+    print()
+    for phase in phases:
+        show_back(account, phase, homes[KILLED])
     print(f"others' p99, the worst phase: {worst:.0f} ms (aim: under 250)")
     print(
         f"{account.of_rooms('sent')} operations: {account.of_rooms('ok')} ok, {account.of_rooms('unknown')} unknown, "
@@ -170,6 +170,28 @@ def show(account: Account, c: Cluster, phases: list[Phase], killed: Ns, redis_ki
         f"in another order than elsewhere: {account.of_rooms('swapped')}; numbers missing and not told: "
         f"{account.total('untold')}; told as missing, and heard: {account.total('wrongly_told')}"
     )
+
+
+def show_back(account: Account, phase: Phase, homeless: set[str]) -> None:
+    if phase.name == "server killed":
+        back = account.back(homeless, phase.begin)
+        never = sum(took is None for took in back.values())
+        longest = max((took for took in back.values() if took is not None), default=0)
+        print(
+            f"server killed: of its {len(homeless)} members {len(back)} were cut off, and back within "
+            f"{longest / S:.1f} s; {never} never (aim: 10 s)"
+        )
+    elif phase.repaired:
+        bad = account.last_not_ok(phase.begin, phase.end)
+        print(
+            f"{phase.name}: "
+            + (
+                "every operation ended ok"
+                if bad is None
+                else f"the last operation that did not end ok was begun {(bad - phase.begin) / S:.1f} s later, "
+                f"{(bad - phase.repaired) / S:+.1f} s from when Redis answered again (aim: 10 s)"
+            )
+        )
 
 
 class SpreadPeer(NetlabTcpPeer):
@@ -221,8 +243,8 @@ def main() -> None:
     async def run() -> None:
         with tempfile.TemporaryDirectory(prefix="netlab-cluster-") as directory:
             async with cluster(Path(directory), servers=SERVERS) as c:
-                figures = await faults(c, options.clients, options.seconds)
-            show(Account(c.logs), c, *figures)
+                phases = await faults(c, options.clients, options.seconds)
+            show(Account(c.logs), c, phases)
 
     if options.only != "speed":
         asyncio.run(run())

@@ -67,6 +67,11 @@ class Program:
     def _complaint(self) -> str:
         return self._stderr.read_text(errors="replace").strip()[-SAID_BEFORE:]
 
+    def signal(self, number: int) -> None:
+        """Send it a signal, as one that stops it for a while."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         """SIGKILL: it has no last word."""
         if self._process is not None:
@@ -212,6 +217,15 @@ class Cluster:
             names = [name for name in speakers.values() if name in here]
             await crowd.ask("mark", within_s, names=names, number=self._marks)
         await together(waiting)
+
+    async def back(self, server: int, within_s: float) -> None:
+        """Wait until the members of a server that was killed have their connections again, there or elsewhere."""
+        names = sorted(self.at_home(server))
+        await together(crowd.ask("back", within_s, names=names) for crowd in self.crowds)
+
+    async def more(self, count: int, within_s: float) -> None:
+        """Wait until everybody has heard so many messages more."""
+        await together(crowd.ask("more", within_s, count=count) for crowd in self.crowds)
 
     async def late_ms(self) -> float:
         """The most that a crowd's own process was late since this was asked last: no delay is measured more exactly."""

@@ -88,14 +88,14 @@ class Account:
             if isinstance(line, Ended) and begin <= self._said[line.sender, line.n] < end
         )
 
-    def last_not_ok(self, begin: Ns) -> Ns | None:
-        """When the last of the operations that were begun from then on, and did not end `ok`, was begun."""
+    def last_not_ok(self, begin: Ns, end: Ns) -> Ns | None:
+        """When the last of the operations that were begun in this time, and did not end `ok`, was begun."""
         return max(
             (
                 self._said[line.sender, line.n]
                 for log in self.members.values()
                 for line in log
-                if isinstance(line, Ended) and line.status != "ok" and self._said[line.sender, line.n] >= begin
+                if isinstance(line, Ended) and line.status != "ok" and begin <= self._said[line.sender, line.n] < end
             ),
             default=None,
         )

@@ -125,6 +125,15 @@ class Crowd:
         """Come back when everybody's tally has reached these counts."""
         await asyncio.gather(*(seat.wait(**counts) for seat in self._seats.values()))
 
+    async def back(self, names: list[str]) -> None:
+        """Come back when each of these that sits here has its connection again, after a first cut."""
+        await asyncio.gather(*(self._seats[name].wait(back=1) for name in names if name in self._seats))
+
+    async def more(self, count: int) -> None:
+        """Come back when everybody has heard so many messages more, none of them for a second time."""
+        seats = list(self._seats.values())
+        await asyncio.gather(*(seat.wait(different=seat.tally["different"] + count) for seat in seats))
+
     async def tally(self) -> dict[str, int]:
         """What happened to all of them together: `heard`, `gaps`, `resumed`, `restarted`, ..."""
         return dict(sum((seat.tally for seat in self._seats.values()), Counter()))
@@ -147,7 +156,7 @@ def main() -> None:
 
     async def body() -> None:
         crowd = Crowd(load_subject(args.subject), Path(args.logs), args.seed)
-        handlers = ("sit", "talk", "stop", "late_ms", "mark", "wait", "tally", "leave")
+        handlers = ("sit", "talk", "stop", "late_ms", "mark", "wait", "back", "more", "tally", "leave")
         await role.play({name: getattr(crowd, name) for name in handlers})
 
     role.run(body)

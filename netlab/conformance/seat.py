@@ -29,7 +29,7 @@ class Seat:
     def __init__(self, subject: Subject, url: str, name: str, log: Log, *, reconnect: bool, room: str = ROOM) -> None:
         self.room = room
         self.tally: Counter[str] = Counter()
-        """What happened so far: `heard`, `gaps`, `resumed`, `left:NAME`, `mark:N`, ..."""
+        """What happened so far: `heard`, `gaps`, `resumed`, `back` (however), `left:NAME`, `mark:N`, ..."""
         self.client: Client | None = None
         """Joined, or None between two sessions."""
         self._subject = subject
@@ -150,6 +150,8 @@ class Seat:
 
     def _turned(self, status: str, detail: str = "") -> None:
         self._log.write(Turned(status, detail, self._now()))
+        if status in ("resumed", "restarted"):
+            self.tally["back"] += 1
         self._count(status)
 
     def _now(self) -> int:

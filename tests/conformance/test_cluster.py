@@ -47,8 +47,8 @@ def test_lost_told_and_doubled(tmp_path: Path) -> None:
     assert found.total("duplicates") == 1
     assert (found.of_rooms("ok"), found.of_rooms("unknown")) == (3, 1)
     assert found.outcomes(SAID[2], SAID[4]) == {"ok": 1, "unknown": 1}
-    assert found.last_not_ok(SAID[1]) == SAID[3]
-    assert found.last_not_ok(SAID[4]) is None
+    assert found.last_not_ok(SAID[1], SAID[5]) == SAID[3]
+    assert found.last_not_ok(SAID[4], SAID[5]) is None
 
 
 def test_delays_are_of_both_ends_within_a_group(tmp_path: Path) -> None:
@@ -86,12 +86,11 @@ def test_a_server_that_is_killed_and_comes_back_where_it_was(tmp_path: Path) -> 
         async with cluster(tmp_path, servers=1, broker=False) as c:
             await c.seat(12, rooms=2, talkers=2, crowds=2)
             async with c.talking(gap_ms=20):
-                for crowd in c.crowds:
-                    await crowd.ask("wait", 20, different=20)
+                await c.more(20, 20)
                 await c.servers[0].kill()
                 await c.servers[0].start()
-                for crowd in c.crowds:
-                    await crowd.ask("wait", 20, restarted=1, different=60)
+                await c.back(0, 20)
+                await c.more(20, 20)
             await c.settle()
             await c.leave()
 
@@ -108,7 +107,7 @@ def test_servers_that_do_not_share_their_rooms_are_found_out(tmp_path: Path) -> 
         async with cluster(tmp_path, servers=2, broker=False) as c:
             await c.seat(8, rooms=1, talkers=2, crowds=1)
             async with c.talking(gap_ms=20):
-                await c.crowds[0].ask("wait", 20, different=20)
+                await c.more(20, 20)
             await c.leave()
 
     asyncio.run(run())
