@@ -1,11 +1,13 @@
 """Things to click, for notebooks: the quiz, a ladder that is stepped through, sliders for a bad link.
 
-All of it works from the keyboard (Tab, arrows, Space, Enter), says in words what it shows, and stands as text where
-ipywidgets is not installed. Whatever comes from a capture or a file is shown as text, never as HTML.
+All of it works from the keyboard: Tab goes from one to the next, Space takes an answer, arrows move a slider, and each
+slider has a field for the number beside it. It says in words what it shows, and stands as text where ipywidgets is not
+installed. Whatever comes from a capture or a file is shown as text, never as HTML.
 """
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 from collections.abc import Callable, Sequence
@@ -181,16 +183,27 @@ def scrub(capture: Capture, *, most: int = 60) -> Any:
         w = _ipywidgets()
     except MissingPackage:
         return steps.words(len(steps))
-    slider = w.IntSlider(value=1, min=1, max=len(steps), description="packet", continuous_update=False)
-    picture, words = w.Image(format="png"), w.HTML()
+    slider = w.IntSlider(value=1, min=1, max=len(steps), continuous_update=False, readout=False)
+    number = w.BoundedIntText(value=1, min=1, max=len(steps), description="packet")
+    picture, words = w.HTML(), w.HTML()
 
     def show(_: Any = None) -> None:
-        picture.value, words.value = steps.picture(slider.value), _said(steps.words(slider.value))
-        picture.alt = steps.words(slider.value)
+        said, drawn = steps.words(slider.value), base64.b64encode(steps.picture(slider.value)).decode()
+        words.value = _said(said)
+        picture.value = f'<img alt="{html.escape(said)}" src="data:image/png;base64,{drawn}">'
 
     slider.observe(show, names="value")
     show()
-    return w.VBox([slider, words, picture])
+    return w.VBox([_with_field(slider, number), words, picture])
+
+
+def _with_field(slider: Any, number: Any) -> Any:
+    """A slider behind a field that says what it is, shows its value and takes one: a slider alone has no name that a
+    screen reader could say."""
+    w = _ipywidgets()
+    w.link((slider, "value"), (number, "value"))
+    number.layout = w.Layout(width="12em")
+    return w.HBox([number, slider])
 
 
 # ---- a bad link ------------------------------------------------------------------------------------------------------
@@ -205,8 +218,10 @@ def bad_link(run: Callable[[float, float], str], *, loss: float = 0.0, delay_ms:
         w = _ipywidgets()
     except MissingPackage:
         return run(loss, delay_ms)
-    losses = w.FloatSlider(value=loss, min=0, max=30, step=1, description="loss (%)", continuous_update=False)
-    delays = w.FloatSlider(value=delay_ms, min=0, max=300, step=5, description="delay (ms)", continuous_update=False)
+    losses = w.FloatSlider(value=loss, min=0, max=30, step=1, continuous_update=False, readout=False)
+    loss_field = w.BoundedFloatText(value=loss, min=0, max=30, step=1, description="loss (%)")
+    delays = w.FloatSlider(value=delay_ms, min=0, max=300, step=5, continuous_update=False, readout=False)
+    delay_field = w.BoundedFloatText(value=delay_ms, min=0, max=300, step=5, description="delay (ms)")
     words = w.HTML()
 
     def show(_: Any = None) -> None:
@@ -215,4 +230,4 @@ def bad_link(run: Callable[[float, float], str], *, loss: float = 0.0, delay_ms:
     losses.observe(show, names="value")
     delays.observe(show, names="value")
     show()
-    return w.VBox([losses, delays, words])
+    return w.VBox([_with_field(losses, loss_field), _with_field(delays, delay_field), words])
