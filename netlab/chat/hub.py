@@ -1,12 +1,14 @@
-"""The hub: sessions, rooms and one total order in each room. Pure: it never waits, reads no clock and opens nothing.
+"""The hub: connections, and what comes over them. Pure: it never waits, reads no clock and opens nothing.
 
-Read `messages` first: what is said; then this file, and `membership` for what happens in rooms. A shell
-(`transports.hub_shell`) numbers connections, hands in what they receive, and carries out what comes back:
+Read `messages` first: what is said; then this file, `presence` for who is there and `membership` for what happens in
+rooms. A shell (`transports.hub_shell`) numbers connections, hands in what they receive, and carries out what comes
+back:
 
-    Opened Received Closed Backlogged Relieved Stored TimerFired  ->  Send Admit Close Store Forget Report Dropped
+    Opened Received Closed Backlogged Relieved TimerFired     ->  Send Admit Close Report Dropped
+    Heard Linked Loaded Lost, from the log (`store`)          ->  Append Save Relink
 
-An operation that concerns a room is first stored: `Store` goes out, `Stored` comes back with its number, and only
-then is it carried out, so that a room has one order wherever it is kept.
+Whatever concerns others is appended to the log first, and done when it is heard (`entries`), so that a room has one
+order wherever it is kept, and however many servers share it.
 """
 
 from __future__ import annotations
@@ -14,12 +16,25 @@ from __future__ import annotations
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from netlab.chat import messages as m
-from netlab.chat.bucket import Bucket
+from netlab.chat.entries import (
+    Alive,
+    Answered,
+    Came,
+    Claimed,
+    Cut,
+    Down,
+    Entered,
+    Entry,
+    Exited,
+    Gone,
+    Said,
+    Up,
+)
 from netlab.chat.hub_events import (
     Admit,
     Backlogged,
@@ -33,15 +48,23 @@ from netlab.chat.hub_events import (
     Send,
     TimerFired,
 )
-from netlab.chat.limits import ENVELOPE, ChatLimits
+from netlab.chat.limits import ChatLimits
 from netlab.chat.membership import Membership
-from netlab.chat.names import canonical
 from netlab.chat.operations import Refusal, find, page_of_members, page_of_rooms, room_of
 from netlab.chat.outbox import Outbox
+from netlab.chat.presence import Presence
 from netlab.chat.sessions import Connection, Doorway, Session
-from netlab.chat.store import Stored
-from netlab.chat.tokens import TOKEN_BYTES, base64url
-from netlab.units import Ns
+from netlab.chat.snapshot import restore, snapshot
+from netlab.chat.standing import Standing
+from netlab.chat.store import Heard, Linked, Loaded, Lost, Save
+from netlab.chat.tokens import base64url
+from netlab.units import MIB, MS, Ns
+
+NAME_BYTES = 6
+"""Of a server, and of a log: they must differ; nobody gains by guessing one."""
+
+SNAPSHOT_BYTES = 8 * MIB
+"""Bytes of the log after which another snapshot is kept, however few batches they are."""
 
 
 class Hub:
@@ -52,6 +75,8 @@ class Hub:
         limits: what is allowed.
         token: what a client must present, or empty.
         wall_offset: wall clock less `now`, ns: what to add to `now` for the time of day.
+        keep: with a broker: a snapshot is kept every so many batches of the log. Without one (None), the log is in
+            this process.
     """
 
     def __init__(
@@ -61,6 +86,7 @@ class Hub:
         limits: ChatLimits | None = None,
         token: str = "",
         wall_offset: Ns = 0,
+        keep: int | None = None,
     ) -> None:
         self.limits = limits or ChatLimits()
         self._outbox = Outbox(entropy)
@@ -70,11 +96,12 @@ class Hub:
         self._token = token.encode()
         self._connections: dict[int, Connection] = {}
         self._doorway = Doorway(self.limits)
-        self._sessions: dict[str, Session] = {}
-        self._names: dict[str, Session] = {}
-        self._membership = Membership(self._outbox, self.limits, wall_offset)
-        self._cut_off: OrderedDict[str, Ns] = OrderedDict()  # sid -> when its resume window ends
+        self._standing = Standing(self._outbox, base64url(entropy(NAME_BYTES)), clustered=keep is not None)
+        self._membership = Membership(self._outbox, self.limits, self._standing, wall_offset)
+        self._presence = Presence(self._outbox, self.limits, self._standing, self._membership, entropy, self._dismiss)
+        self._sessions = self._presence.sessions
         self._backlogged: OrderedDict[int, Ns] = OrderedDict()  # conn -> when it is cut
+        self._keep = keep
 
     @property
     def deadline(self) -> Ns | None:
@@ -82,18 +109,38 @@ class Hub:
         candidates = (
             self._doorway.deadline,
             self._membership.deadline,
-            next(iter(self._cut_off.values()), None),
+            self._standing.deadline,
+            next(iter(self._presence.cut_off.values()), None),
             next(iter(self._backlogged.values()), None),
         )
         return min((at for at in candidates if at is not None), default=None)
+
+    @property
+    def degraded(self) -> bool:
+        """The log can't be reached: nothing is stored."""
+        return self._standing.degraded
+
+    @property
+    def position(self) -> int:
+        """Of the latest batch of the log that is heard."""
+        return self._standing.position
+
+    @property
+    def epoch(self) -> str:
+        """Of the log."""
+        return self._standing.epoch
+
+    def snapshot(self) -> bytes:
+        """What is known at `position`: a hub that loads it, and hears on from there, knows as much."""
+        return snapshot(self._standing, self._presence, self._membership)
 
     def handle(self, event: Event, now: Ns) -> list[Output]:
         """Take in one event; what is to be done about it comes back. Bytes from a peer never raise."""
         match event:
             case Received(conn, data):
                 self._received(conn, data, now)
-            case Stored():
-                self._go_on(self._membership.stored(event, now), now)
+            case Heard():
+                self._heard(event, now)
             case Opened():
                 self._opened(event, now)
             case Closed(conn, said):
@@ -104,19 +151,34 @@ class Hub:
                 self._backlogged.pop(conn, None)
             case TimerFired():
                 self._time_passed(now)
+            case Linked():
+                self._take_part(now)
+            case Loaded():
+                self._load(event, now)
+            case Lost(detail):
+                self._degrade(detail, now)
         return self._outbox.take()
 
     def report(self, op: int, counters: dict[str, Any]) -> bytes:
         """The answer to `Stats`, with the transports' `counters` beside the hub's own."""
+        here = [session for session in self._sessions.values() if session.home == self._standing.server]
         data = {
-            "sessions": len(self._sessions),
+            "sessions": len(here),
             "connections": len(self._connections),
-            "cut_off": len(self._cut_off),
+            "cut_off": sum(session.conn is None for session in here),
             "rooms": self._membership.public,
             "history_bytes": self._membership.history_bytes,
             "hub": dict(sorted(self.counters.items())),
             "transports": counters,
         }
+        if self._standing.clustered:
+            data["broker"] = {
+                "state": "degraded" if self._standing.degraded else "ok",
+                "lag_ms": self._standing.lag // MS,
+                "position": self._standing.position,
+                "servers": len(self._standing.servers),
+                "sessions": len(self._sessions),
+            }
         return m.encode_json(m.Result(op, "ok", data=data))
 
     # Connections and sessions
@@ -143,9 +205,16 @@ class Hub:
 
     def _drop_connection(self, conn: int) -> Connection | None:
         connection = self._connections.pop(conn, None)
+        if connection is not None:
+            connection.gone = True
         self._doorway.depart(conn)
         self._backlogged.pop(conn, None)
         return connection
+
+    def _dismiss(self, conn: int, code: str, detail: str) -> None:
+        """Close a connection; what becomes of its session is known already."""
+        if self._drop_connection(conn) is not None:
+            self._outbox.refuse(conn, code, detail)
 
     def _closed(self, conn: int, *, said: bool, now: Ns) -> None:
         connection = self._drop_connection(conn)
@@ -153,109 +222,42 @@ class Hub:
             return
         self._turn_doorway(now)
         session = connection.session
-        if session is None:
+        if session is None or session.conn != conn:
             return
         if said or not session.reliable:
-            self._end(session, "quit" if said else "lost", now)
+            self._presence.end(session, "quit" if said else "lost", now)
         else:
-            self._cut(session, now)
-
-    def _cut(self, session: Session, now: Ns) -> None:
-        """The session has lost its connection; it is still a member of its rooms until its resume window has passed."""
-        session.conn = None
-        self._cut_off[session.sid] = now + self.limits.resume_window
-        self._outbox.counters["cuts"] += 1
-        self._membership.connection_changed(session)
-
-    def _end(self, session: Session, reason: Literal["quit", "lost"], now: Ns) -> None:
-        del self._sessions[session.sid], self._names[session.name]
-        self._cut_off.pop(session.sid, None)
-        self._membership.end(session, reason, now)
+            self._presence.cut(session, now)
 
     def _hello(self, connection: Connection, hello: m.Hello, now: Ns) -> None:
-        if connection.session is not None:  # over udp a hello is repeated until its welcome arrives
-            self._welcome(connection.session, connection.conn, resumed=connection.resumed)
+        if connection.expected:  # over udp a hello is repeated until its welcome arrives
             return
-        try:
-            session = self._admit_session(connection, hello, now)
-        except Refusal as refusal:
-            self._drop_connection(connection.conn)
-            self._outbox.refuse(connection.conn, refusal.code, refusal.detail)
-            self._turn_doorway(now)
+        if connection.session is not None:
+            self._presence.welcome(connection.session, connection.conn, resumed=connection.resumed)
             return
         self._doorway.depart(connection.conn)
+        try:
+            self._admit_session(connection, hello, now)
+        except Refusal as refusal:
+            self._dismiss(connection.conn, refusal.code, refusal.detail)
         self._turn_doorway(now)
-        connection.session = session
-        connection.anonymous = session is None
 
-    def _admit_session(self, connection: Connection, hello: m.Hello, now: Ns) -> Session | None:
-        """The session that is now this connection's; None for an anonymous one.
+    def _admit_session(self, connection: Connection, hello: m.Hello, now: Ns) -> None:
+        """Begin a session for a connection, or go on with one; an anonymous one has none.
 
         Raises:
-            Refusal: `bad_token`, `bad_name` or `name_taken`.
+            Refusal: `bad_token`, `bad_name`, `name_taken` or `broker_gone`.
         """
         if self._token and not hmac.compare_digest(hello.token.encode("utf-8", "replace"), self._token):
             raise Refusal("bad_token", "present the server's token with --token")
-        resumable = self._resumable(hello.resume)
-        if resumable is not None and hello.resume is not None:
-            connection.resumed = True
-            self._resume(resumable, connection.conn, hello.resume.seen)
-            return resumable
-        if not hello.name:
-            self._outbox.add(
-                Send((connection.conn,), self._outbox.next_message_id(), self._welcome_data("", "", "", False))
-            )
-            return None
-        name = canonical(hello.name)
-        if name is None:
-            raise Refusal("bad_name", "1 to 32 letters, digits, _ . or -")
-        if name in self._names:
-            raise Refusal("name_taken", f"{name} is taken, choose another name")
-        return self._new_session(connection, name, now)
-
-    def _resumable(self, resume: m.Resume | None) -> Session | None:
-        session = self._sessions.get(resume.sid) if resume is not None else None
-        if session is None or resume is None:
-            return None
-        same = hmac.compare_digest(session.secret.encode(), resume.secret.encode("utf-8", "replace"))
-        return session if same else None
-
-    def _new_session(self, connection: Connection, name: str, now: Ns) -> Session:
-        sid, secret = base64url(self._entropy(TOKEN_BYTES)), base64url(self._entropy(TOKEN_BYTES))
-        session = Session(sid, secret, name, connection.conn, reliable=connection.reliable)
-        if self.limits.message_rate:
-            session.messages = Bucket(self.limits.message_rate, self.limits.message_burst, now)
-            session.answers = Bucket(self.limits.message_rate, self.limits.message_burst, now)
-            largest = max(self.limits.byte_rate, self.limits.message) + ENVELOPE  # one message always fits
-            session.bytes = Bucket(self.limits.byte_rate, largest, now)
-        self._sessions[session.sid] = self._names[name] = session
-        self._membership.open_own(session)
-        self._outbox.counters["sessions_opened"] += 1
-        self._welcome(session, connection.conn, resumed=False)
-        return session
-
-    def _resume(self, session: Session, conn: int, seen: dict[str, int]) -> None:
-        if session.conn is not None:
-            self._drop_connection(session.conn)
-            self._outbox.refuse(session.conn, "resumed_elsewhere")
-        session.conn = conn
-        self._cut_off.pop(session.sid, None)
-        self._membership.connection_changed(session)
-        self._outbox.counters["resumed"] += 1
-        self._welcome(session, conn, resumed=True)
-        if session.reliable:  # best effort: what was missed was missed
-            self._membership.replay(session, conn, seen)
-
-    def _welcome(self, session: Session, conn: int, *, resumed: bool) -> None:
-        data = self._welcome_data(session.sid, session.name, session.secret, resumed)
-        self._outbox.add(Send((conn,), self._outbox.next_message_id(), data))
-
-    def _welcome_data(self, sid: str, name: str, secret: str, resumed: bool) -> bytes:
-        limits = self.limits
-        rate = m.Rate(limits.message_rate, limits.message_burst, limits.byte_rate) if limits.message_rate else None
-        return m.encode_json(
-            m.Welcome(sid=sid, name=name, secret=secret, max_message=limits.message, resumed=resumed, rate=rate)
-        )
+        session = self._presence.resumable(hello.resume)
+        if session is not None:
+            self._presence.claim(session, connection, hello, now)
+        elif hello.name:
+            self._presence.come(connection, hello, now)
+        else:
+            connection.anonymous = True
+            self._presence.say_welcome(connection.conn, "", "", "", resumed=False)
 
     # What clients ask for
 
@@ -294,17 +296,17 @@ class Hub:
             if session.answers is not None and session.answers.take(1, now):
                 self._outbox.counters["rate_limited"] += 1  # an answer is not answered: its asker goes without
             else:
-                self._membership.answer(session, message, self._sessions)
+                self._membership.answer(session, message, self._sessions, now)
             return
         assert not isinstance(message, m.Hello)
         op = message.op
         best_effort = not session.reliable and isinstance(message, m.Emit)
         if op in session.results and not best_effort:  # asked again: done already, so only answered again
             self._outbox.counters["repeated_operations"] += 1
-            self._outbox.tell(session, session.results[op])
+            self._outbox.again(session, op)
             return
         if not best_effort and op in session.pending:
-            return  # its result comes when it is stored
+            return  # its result comes when the log says it
         if session.reliable:
             if op <= session.last_op and not isinstance(message, m.Stats):  # whose answer is not kept
                 self._outbox.fail(session, op, "stale_operation", f"operation {op} was taken before")
@@ -317,7 +319,7 @@ class Hub:
         except Refusal as refusal:
             self._outbox.fail(session, op, refusal.code, refusal.detail)
             return
-        if session.joining:  # what comes next may depend on it: a client need not wait for one to send the next
+        if session.moving:  # what comes next may depend on it: a client need not wait for one to send the next
             session.pending.add(op)
             session.held.append(message)
         else:
@@ -333,8 +335,8 @@ class Hub:
             raise Refusal("rate_limited", f"at most {self.limits.byte_rate} bytes a second")
 
     def _go_on(self, session: Session, now: Ns) -> None:
-        """What was held back while a join was being stored."""
-        while session.held and not session.joining:
+        """What was held back while a join or leave was on its way through the log."""
+        while session.held and not session.moving:
             operation = session.held.popleft()
             session.pending.discard(operation.op)
             self._operate(session, operation, now)
@@ -360,10 +362,101 @@ class Hub:
                 data = page_of_rooms(self._membership.rooms.values(), message.after)
                 self._outbox.finish(session, m.Result(message.op, "ok", data=data))
             case m.Find():
-                data = find(session, message.name, self._names)
+                data = find(session, message.name, self._presence.names)
                 self._outbox.finish(session, m.Result(message.op, "ok", data=data))
             case m.Stats() if session.conn is not None:
                 self._outbox.add(Report(session.conn, message.op))
+
+    # What the log says
+
+    def _heard(self, heard: Heard, now: Ns) -> None:
+        standing = self._standing
+        standing.position = heard.position
+        part_before = standing.size // SNAPSHOT_BYTES
+        standing.heard_of(heard.server, len(heard.entries), heard.size, now)
+        for entry in heard.entries:
+            standing.heard += 1
+            if heard.server in standing.servers or isinstance(entry, Up):
+                self._carry_out(entry, heard.server, now)
+            else:
+                self.counters["void_entries"] += 1
+        due = standing.size // SNAPSHOT_BYTES > part_before or (self._keep and heard.position % self._keep == 0)
+        if due and self._keep and heard.server == standing.server:
+            self._outbox.add(Save(heard.position, self.snapshot()))
+
+    def _carry_out(self, entry: Entry, author: str, now: Ns) -> None:
+        match entry:
+            case Came():
+                self._presence.came(entry, author, now)
+            case Claimed():
+                self._presence.claimed(entry, author, now)
+            case Alive():
+                if author == self._standing.server:
+                    self._standing.beaten(now)
+            case Down(server):
+                self._presence.down(server, now)
+                if server == self._standing.server:  # the others have not heard this one for too long
+                    self._degrade("the other servers took this one for dead", now)
+                    self._take_part(now)
+            case Up():
+                self._presence.up(entry, author)
+                if author == self._standing.server:
+                    self._restore(now)
+            case _:
+                session = self._sessions.get(entry.sid)
+                lost = isinstance(entry, Gone) and session is not None and session.home not in self._standing.servers
+                if session is None or not (session.home == author or lost or isinstance(entry, Answered)):
+                    self.counters["void_entries"] += 1
+                else:
+                    self._of_session(session, entry, now)
+
+    def _of_session(self, session: Session, entry: Said | Entered | Exited | Answered | Gone | Cut, now: Ns) -> None:
+        match entry:
+            case Said():
+                self._membership.said(session, entry, now)
+            case Entered():
+                self._membership.entered(session, entry)
+                self._go_on(session, now)
+            case Exited():
+                self._membership.exited(session, entry)
+                self._go_on(session, now)
+            case Answered():
+                self._membership.answered(entry, self._sessions)
+            case Gone(reason=reason, time=time):
+                self._presence.gone(session, reason, time)
+            case Cut():
+                self._presence.was_cut(session)
+
+    def _take_part(self, now: Ns) -> None:
+        before = self._standing.server
+        self._standing.begin(base64url(self._entropy(NAME_BYTES)), now)
+        self._standing.append(Up(before), now)
+
+    def _restore(self, now: Ns) -> None:
+        """This server's word is heard (again)."""
+        self._standing.degraded = False
+        self._say_to_all(m.Restored())
+        self._presence.reclaim(now)
+
+    def _degrade(self, detail: str, now: Ns) -> None:
+        if self._standing.degraded:
+            self._standing.lose()
+            return
+        self._standing.lose()
+        self.counters["degraded"] += 1
+        self._say_to_all(m.Degraded(detail))
+        self._presence.degrade()
+        for session in self._membership.degrade(now):
+            self._go_on(session, now)
+
+    def _load(self, loaded: Loaded, now: Ns) -> None:
+        if not restore(loaded, self._standing, self._presence, self._membership, now + self.limits.resume_window):
+            self.counters["malformed_snapshots"] += 1
+
+    def _say_to_all(self, message: m.HubMessage) -> None:
+        conns = tuple(conn for conn, connection in self._connections.items() if connection.session is not None)
+        if conns:
+            self._outbox.add(Send(conns, self._outbox.next_message_id(), m.encode_json(message)))
 
     # Time
 
@@ -373,10 +466,11 @@ class Hub:
             connection = self._drop_connection(conn)
             self._outbox.refuse(conn, "slow_consumer", f"over {self.limits.backlog_soft} B waited too long")
             if connection is not None and connection.session is not None:
-                self._cut(connection.session, now)
-        for sid in _due(self._cut_off, now):
-            self._end(self._sessions[sid], "lost", now)
+                self._presence.cut(connection.session, now)
+        self._presence.expire(now)
         self._membership.expire(now, self._sessions)
+        if self._standing.time_passed(now):
+            self._degrade("it does not answer in time", now)
 
 
 def _due(deadlines: OrderedDict[Any, Ns], now: Ns) -> list[Any]:

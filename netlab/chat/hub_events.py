@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from netlab.chat.messages import Goodbye
-from netlab.chat.store import Forget, Store, Stored
+from netlab.chat.store import Append, Heard, Linked, Loaded, Lost, Relink, Save
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -94,5 +94,5 @@ class Dropped(msgspec.Struct, frozen=True):
     reason: str
 
 
-Event: TypeAlias = Opened | Received | Closed | Backlogged | Relieved | Stored | TimerFired
-Output: TypeAlias = Send | Admit | Close | Store | Forget | Report | Dropped
+Event: TypeAlias = Opened | Received | Closed | Backlogged | Relieved | TimerFired | Heard | Linked | Loaded | Lost
+Output: TypeAlias = Send | Admit | Close | Report | Dropped | Append | Save | Relink

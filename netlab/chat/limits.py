@@ -143,6 +143,7 @@ ERRORS = {
     "dead_peer": "nothing was heard for too long",
     "resumed_elsewhere": "another connection has taken this session over",
     "unknown_session": "the server does not know this session (any more)",
+    "broker_gone": "the server can't reach its broker, without which this can't be done",
     "server_closed": "the server is closing",
 }
 """Codes that peers are told, with what they mean."""

@@ -1,55 +1,54 @@
-"""Who is in which room, and what is said there, in the store's order.
+"""Who is in which room, and what is said there, in the order of the log.
 
-Whatever changes or fills a room is stored first: `Store` goes out, and when `Stored` comes back with the number it is
-carried out: the member enters, the message goes to those who are members now, the one who asked is told.
+Whatever changes or fills a room is appended to the log first, and is carried out when it is heard, on every server
+alike: the member enters, the message gets its number and goes to those who are members now, the one who asked is told.
+While the log can't be reached (`degraded`), what people say goes to those on this server without a number.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-import msgspec
-
 from netlab.chat import messages as m
+from netlab.chat.entries import Answered, Entered, Entry, Exited, Said
 from netlab.chat.hub_events import Send
 from netlab.chat.limits import ChatLimits
+from netlab.chat.names import canonical
 from netlab.chat.operations import Refusal, check_emit, check_join, room_of
 from netlab.chat.outbox import Outbox
 from netlab.chat.questions import Questions
 from netlab.chat.rooms import History, Room, missed
 from netlab.chat.sessions import Session
-from netlab.chat.store import Forget, Store, Stored
+from netlab.chat.standing import Standing
 from netlab.units import MS, Ns
 
-
-class _Storing(msgspec.Struct, frozen=True):
-    """An event that waits for its numbers, and the operation it comes of (none where a session ended)."""
-
-    session: Session
-    operation: m.Join | m.Leave | m.Emit | None
-    event: m.RoomEvent
-    rooms: list[Room]
+UNKNOWN = "the broker does not answer: it may have been stored or not"
+UNSTORED = "the broker can't be reached: only people on this server heard it"
+NOT_NOW = "the broker can't be reached: try again when it is there"
 
 
 class Membership:
     """The rooms of a hub.
 
     Args:
+        standing: how the hub stands with the log.
         wall_offset: wall clock less `now`, ns: what to add to `now` for the time of day.
     """
 
-    def __init__(self, outbox: Outbox, limits: ChatLimits, wall_offset: Ns) -> None:
+    def __init__(self, outbox: Outbox, limits: ChatLimits, standing: Standing, wall_offset: Ns) -> None:
         self.rooms: dict[str, Room] = {}
         """Every room by name, the sessions' own among them."""
         self.public = 0
         """Rooms that are not a session's own."""
         self._outbox = outbox
         self._limits = limits
+        self._standing = standing
         self._wall_offset = wall_offset
         self._history = History(per_room=limits.history, total_bytes=limits.history_bytes)
-        self._storing: dict[int, _Storing] = {}
-        self._last_ref = 0
+        self._unheard: dict[tuple[str, int], tuple[Session, m.Operation]] = {}
+        self._expected: Counter[str] = Counter()
         self._questions = Questions(limits)
 
     @property
@@ -62,80 +61,58 @@ class Membership:
         """Bytes kept for those who resume."""
         return self._history.bytes
 
+    def time(self, now: Ns) -> int:
+        """The time of day, ms since 1970."""
+        return (now + self._wall_offset) // MS
+
     # What sessions do
 
-    def open_own(self, session: Session) -> None:
-        """Give a new session the room of its own."""
-        own = self.rooms[session.sid] = Room(session.sid, own=True)
-        own.members[session.sid] = session
-        session.rooms[session.sid] = 0
-
-    def connection_changed(self, session: Session) -> None:
-        """The session got or lost its connection."""
-        for name in session.rooms:
-            self.rooms[name].changed()
-
-    def end(self, session: Session, reason: Literal["quit", "lost"], now: Ns) -> None:
-        """The session is over: take it out of its rooms, and have the others told."""
-        session.conn, session.ended = None, reason
-        session.held.clear()
-        for name in session.rooms:
-            room = self._take_out(session, name)
-            if room is not None and not room.own:
-                self._store(session, None, (name,), self._left(session, reason, now))
-        session.rooms = {}
-
     def emit(self, session: Session, emit: m.Emit, now: Ns) -> None:
-        """Have an event numbered.
+        """Have an event numbered; while that can't be, say it without.
 
         Raises:
             Refusal: as `check_emit`.
         """
         targets = check_emit(session, emit, self.rooms, self._limits)
-        event = m.Message(
-            rooms={},
-            sid=session.sid,
-            name=session.name,
-            op=emit.op,
-            time=self._time(now),
-            event=emit.event,
-            args=emit.args,
+        if self._standing.degraded:
+            self._say_unnumbered(session, emit, targets, now)
+            self._end_unknown(session, emit.op, UNSTORED)
+            return
+        said = Said(
+            session.sid, emit.op, self.time(now), targets, emit.event, emit.args, emit.skip_self, emit.answer_ms
         )
-        self._store(session, emit, targets, event)
+        self._append(session, emit, said, now)
 
     def join(self, session: Session, join: m.Join, now: Ns) -> None:
         """Have a join numbered. What the session asks for next waits until it is done.
 
         Raises:
-            Refusal: as `check_join`.
+            Refusal: as `check_join`, and `broker_gone`.
         """
-        name = check_join(session, join, self.rooms, self.public, self._limits)
-        room = self.rooms.get(name)
-        if room is None:
-            room = self.rooms[name] = Room(name, own=False)
-            self.public += 1
-        elif name in session.rooms:
+        name = check_join(session, join, self.rooms, self.public, self._expected, self._limits)
+        if name in session.rooms:
+            room = self.rooms[name]
             self._outbox.finish(session, m.Result(join.op, "ok", rooms={name: room.last}, epoch=room.epoch))
             return
-        room.expected += 1
-        session.joining = True
-        joined = m.Joined(rooms={}, sid=session.sid, name=session.name, time=self._time(now))
-        self._store(session, join, (name,), joined)
+        if self._standing.degraded:
+            raise Refusal("broker_gone", NOT_NOW)
+        self._expected[name] += 1
+        session.moving = True
+        self._append(session, join, Entered(session.sid, join.op, name, self.time(now)), now)
 
     def leave(self, session: Session, leave: m.Leave, now: Ns) -> None:
-        """Take the session out of a room, and have that numbered for the others.
+        """Have a leave numbered. What the session asks for next waits until it is done.
 
         Raises:
-            Refusal: `not_in_room`.
+            Refusal: `not_in_room`, `broker_gone`.
         """
         name = room_of(session, leave.room)
         if name == session.sid:
             raise Refusal("not_in_room", "a session stays in its own room")
-        del session.rooms[name]
-        if self._take_out(session, name) is None:
-            self._outbox.finish(session, m.Result(leave.op, "ok"))
-        else:
-            self._store(session, leave, (name,), self._left(session, "left", now))
+        if self._standing.degraded:
+            raise Refusal("broker_gone", NOT_NOW)
+        session.moving = True
+        self._append(session, leave, Exited(session.sid, leave.op, name, self.time(now)), now)
 
     def replay(self, session: Session, conn: int, seen: Mapping[str, int]) -> None:
         """Say again what the session has missed; and what nobody remembers any more, as gaps."""
@@ -146,86 +123,215 @@ class Membership:
         for entry in entries:
             self._outbox.add(Send((conn,), entry.message_id, entry.data))
 
-    def answer(self, session: Session, answer: m.Answer, sessions: Mapping[str, Session]) -> None:
+    def answer(self, session: Session, answer: m.Answer, sessions: Mapping[str, Session], now: Ns) -> None:
         """Take an answer to a question; the asker is told when it is the last. One that can't be taken is counted: an
         answer is not answered."""
+        if not self._questions.awaits(answer.ask, session.sid):
+            self._outbox.counters["unexpected_answer"] += 1
+        elif self._standing.degraded:
+            self.answered(Answered(session.sid, answer.ask, answer.args), sessions)
+        else:
+            self._standing.append(Answered(session.sid, answer.ask, answer.args), now)
+
+    def expire(self, now: Ns, sessions: Mapping[str, Session]) -> None:
+        """Tell the askers whose time is over what was answered."""
+        self._tell_answers(self._questions.expired(now), sessions)
+
+    def connection_changed(self, session: Session) -> None:
+        """The session got or lost its connection."""
+        for name in session.rooms:
+            self.rooms[name].changed()
+
+    # What the log says
+
+    def open_own(self, session: Session) -> None:
+        """Give a new session the room of its own."""
+        own = self.rooms[session.sid] = Room(session.sid, self._standing.epoch, self._standing.heard, own=True)
+        own.members[session.sid] = session
+        session.rooms[session.sid] = 0
+
+    def said(self, session: Session, said: Said, now: Ns) -> None:
+        """An event gets its numbers, and goes to the members."""
+        operation = self._heard(session, said.op)
+        rooms = [self.rooms[name] for name in said.to if name in self.rooms]
+        if len(rooms) < len(said.to) or not all(room.own or room.name in session.rooms for room in rooms):
+            self._finish(session, operation, m.Result(said.op, "failed", code="not_in_room", detail="it has ended"))
+            return
+        numbers = _next_numbers(rooms)
+        event = m.Message(
+            rooms=numbers,
+            sid=said.sid,
+            name=session.name,
+            op=said.op,
+            time=said.time,
+            event=said.event,
+            args=said.args,
+            ask=self._ask(session, said, rooms, now) if said.answer_ms else 0,
+        )
+        self._broadcast(rooms, event, session if said.skip_self else None)
+        self._finish(session, operation, m.Result(said.op, "ok", rooms=numbers))
+
+    def entered(self, session: Session, entered: Entered) -> None:
+        """A session becomes a member."""
+        operation = self._heard(session, entered.op)
+        name = entered.room
+        if isinstance(operation, m.Join):
+            self._no_longer_expected(name)
+        room = self.rooms.get(name)
+        if room is None:
+            room = self.rooms[name] = Room(name, self._standing.epoch, self._standing.heard, own=False)
+            self.public += 1
+        elif name in session.rooms or room.own:
+            self._finish(session, operation, m.Result(entered.op, "ok", rooms={name: room.last}, epoch=room.epoch))
+            return
+        numbers = _next_numbers([room])
+        room.members[session.sid] = session
+        room.changed()
+        session.rooms[name] = room.last - 1
+        if isinstance(operation, m.Join) and operation.seen is not None and session.conn is not None:
+            if operation.epoch != room.epoch:
+                self._outbox.send(session.conn, m.Gap(name, operation.seen + 1, None))
+            elif operation.seen + 1 < room.last:
+                self._outbox.send(session.conn, m.Gap(name, operation.seen + 1, room.last - 1))
+        joined = m.Joined(rooms=numbers, sid=session.sid, name=session.name, time=entered.time)
+        self._broadcast([room], joined, None)
+        self._finish(session, operation, m.Result(entered.op, "ok", rooms=numbers, epoch=room.epoch))
+
+    def exited(self, session: Session, exited: Exited) -> None:
+        """A session is a member no longer; it hears so only by the answer."""
+        operation = self._heard(session, exited.op)
+        if exited.room not in session.rooms or exited.room == session.sid:
+            self._finish(session, operation, m.Result(exited.op, "failed", code="not_in_room", detail="left before"))
+            return
+        numbers = self._leave(session, exited.room, "left", exited.time)
+        self._finish(session, operation, m.Result(exited.op, "ok", rooms=numbers))
+
+    def end(self, session: Session, reason: Literal["quit", "lost"], time: int) -> None:
+        """The session is over: take it out of its rooms, and tell the others."""
+        for name in list(session.rooms):
+            self._leave(session, name, reason, time)
+        self.forget(session)
+
+    def forget(self, session: Session) -> None:
+        """What a session still waited for, nobody waits for any more."""
+        for op in session.pending:
+            _, operation = self._unheard.pop((session.sid, op), (session, None))
+            if isinstance(operation, m.Join):
+                self._no_longer_expected(canonical(operation.room) or "")
+        session.pending.clear()
+        session.held.clear()
+        session.moving = False
+
+    def answered(self, answered: Answered, sessions: Mapping[str, Session]) -> None:
+        """An answer to a question."""
         try:
-            finished = self._questions.answer(answer.ask, session.sid, answer.args)
+            finished = self._questions.answer(answered.ask, answered.sid, answered.args)
         except Refusal as refusal:
             self._outbox.counters[refusal.code] += 1
             return
         if finished is not None:
             self._tell_answers([finished], sessions)
 
-    def expire(self, now: Ns, sessions: Mapping[str, Session]) -> None:
-        """Tell the askers whose time is over what was answered."""
-        self._tell_answers(self._questions.expired(now), sessions)
+    # Without the log
 
-    # What the store has numbered
-
-    def stored(self, stored: Stored, now: Ns) -> Session:
-        """Carry out what is numbered now; the session it came from is given back."""
-        storing = self._storing.pop(stored.ref)
-        session, operation = storing.session, storing.operation
-        # A room may have ended meanwhile, and another of its name begun: these numbers are not of that one.
-        rooms = [room for room in storing.rooms if self.rooms.get(room.name) is room]
-        for room in rooms:
-            room.last = stored.numbers[room.name]
-        match operation:
-            case m.Join():
-                self._enter(session, rooms[0], operation, stored)
-            case m.Emit(answer_ms=answer_ms) if answer_ms:
-                event = msgspec.structs.replace(storing.event, ask=self._ask(session, operation, rooms, now))
-                storing = msgspec.structs.replace(storing, event=event)
-        skip_self = isinstance(operation, m.Emit) and operation.skip_self
-        self._broadcast(
-            rooms, msgspec.structs.replace(storing.event, rooms=stored.numbers), session if skip_self else None
-        )
-        if operation is not None:
+    def degrade(self, now: Ns) -> list[Session]:
+        """The log can't be reached: nobody knows of what was appended and not heard whether it is in it. What people
+        said goes to those who are here; the sessions whose turn it is again come back."""
+        unheard, self._unheard = self._unheard, {}
+        self._expected.clear()
+        for session, operation in unheard.values():
+            session.moving = False
             session.pending.discard(operation.op)
-            epoch = stored.epoch if isinstance(operation, m.Join) else ""
-            self._outbox.finish(session, m.Result(operation.op, "ok", rooms=stored.numbers, epoch=epoch))
-        if isinstance(operation, m.Join):
-            session.joining = False
-            self._leave_again(session, rooms[0], now)
-        return session
+            if isinstance(operation, m.Emit):
+                targets = tuple(name for name in dict.fromkeys(operation.to) if name in self.rooms)
+                self._say_unnumbered(session, operation, targets, now)
+            self._end_unknown(session, operation.op, UNKNOWN)
+        return list(dict.fromkeys(session for session, _ in unheard.values()))
 
-    def _store(
-        self, session: Session, operation: m.Join | m.Leave | m.Emit | None, rooms: tuple[str, ...], event: m.RoomEvent
-    ) -> None:
-        self._last_ref += 1
-        self._storing[self._last_ref] = _Storing(session, operation, event, [self.rooms[name] for name in rooms])
+    def _say_unnumbered(self, session: Session, emit: m.Emit, targets: tuple[str, ...], now: Ns) -> None:
+        event = m.Message(
+            rooms={},
+            sid=session.sid,
+            name=session.name,
+            op=emit.op,
+            time=self.time(now),
+            event=emit.event,
+            args=emit.args,
+            unnumbered=list(targets),
+        )
+        recipients = tuple(dict.fromkeys(conn for name in targets for conn in self.rooms[name].recipients))
+        self._outbox.counters["unnumbered"] += 1
+        if recipients:
+            skip = session.conn if emit.skip_self else None
+            self._outbox.add(Send(recipients, self._outbox.next_message_id(), m.encode_json(event), skip))
+
+    def _end_unknown(self, session: Session, op: int, why: str) -> None:
+        self._outbox.counters["unknown"] += 1
+        self._outbox.finish(session, m.Result(op, "unknown", code="broker_gone", detail=why))
+
+    # Rooms as a snapshot has them
+
+    def replace(self, rooms: Iterable[Room]) -> None:
+        """Go on with these rooms, whose members are filled in already. Members here are told what they missed."""
+        before, self.rooms = self.rooms, {}
+        for room in rooms:
+            old = before.pop(room.name, None)
+            if old is not None and (old.epoch, old.last) == (room.epoch, room.last):
+                old.members = room.members
+                old.changed()
+                self.rooms[room.name] = old
+                continue
+            self.rooms[room.name] = room
+            if old is not None:
+                self._history.drop(old)
+                self._tell_gap(old, room)
+        for room in before.values():
+            self._history.drop(room)
+        self.public = sum(not room.own for room in self.rooms.values())
+
+    def _tell_gap(self, old: Room, new: Room) -> None:
+        if new.epoch == old.epoch:
+            gap = m.Gap(old.name, old.last + 1, new.last)
+        else:
+            gap = m.Gap(old.name, old.last + 1, None, new.epoch, new.last)
+        if new.recipients:
+            self._outbox.add(Send(new.recipients, self._outbox.next_message_id(), m.encode_json(gap)))
+
+    # Within
+
+    def _append(self, session: Session, operation: m.Join | m.Leave | m.Emit, entry: Entry, now: Ns) -> None:
+        self._unheard[session.sid, operation.op] = session, operation
+        session.pending.add(operation.op)
+        self._standing.append(entry, now)
+
+    def _heard(self, session: Session, op: int) -> m.Operation | None:
+        """The operation of this server that an entry comes of, if it still waits."""
+        session.pending.discard(op)
+        _, operation = self._unheard.pop((session.sid, op), (session, None))
+        if isinstance(operation, m.Join | m.Leave):
+            session.moving = False
+        return operation
+
+    def _finish(self, session: Session, operation: m.Operation | None, result: m.Result) -> None:
         if operation is not None:
-            session.pending.add(operation.op)
-        self._outbox.add(Store(self._last_ref, rooms, event))
+            self._outbox.finish(session, result)
+        else:  # its session may resume here one day, and ask
+            session.last_op = max(session.last_op, result.op)
+            session.remember(result.op, result)
 
-    def _enter(self, session: Session, room: Room, join: m.Join, stored: Stored) -> None:
-        """Make the session a member, and tell it what it missed."""
-        number = stored.numbers[room.name]
-        room.expected -= 1
-        room.epoch = stored.epoch
-        room.members[session.sid] = session
-        room.changed()
-        session.rooms[room.name] = number - 1
-        if join.seen is not None and session.conn is not None:
-            if join.epoch != stored.epoch:
-                self._outbox.send(session.conn, m.Gap(room.name, join.seen + 1, None))
-            elif join.seen + 1 < number:
-                self._outbox.send(session.conn, m.Gap(room.name, join.seen + 1, number - 1))
+    def _no_longer_expected(self, name: str) -> None:
+        self._expected[name] -= 1
+        if self._expected[name] <= 0:
+            del self._expected[name]
 
-    def _leave_again(self, session: Session, room: Room, now: Ns) -> None:
-        """Where the session ended while its join was being stored, its leave follows the join."""
-        if session.ended is not None:
-            del session.rooms[room.name]
-            if self._take_out(session, room.name) is not None:
-                self._store(session, None, (room.name,), self._left(session, session.ended, now))
-
-    def _ask(self, session: Session, emit: m.Emit, rooms: Iterable[Room], now: Ns) -> int:
-        asked = {sid for room in rooms for sid, member in room.members.items() if member.conn is not None}
-        if emit.skip_self:
+    def _ask(self, session: Session, said: Said, rooms: Iterable[Room], now: Ns) -> int:
+        asked = {sid for room in rooms for sid, member in room.members.items() if member.here}
+        if said.skip_self:
             asked.discard(session.sid)
         session.asking += 1
-        return self._questions.ask(session.sid, emit.op, asked, emit.answer_ms * MS, now)
+        number = self._standing.heard
+        self._questions.ask(number, session.sid, said.op, asked, said.answer_ms * MS, now)
+        return number
 
     def _tell_answers(self, finished: Iterable[tuple[str, m.Answers]], sessions: Mapping[str, Session]) -> None:
         for asker, answers in finished:
@@ -238,8 +344,6 @@ class Membership:
 
     def _broadcast(self, rooms: list[Room], event: m.RoomEvent, skip: Session | None) -> None:
         """Say it to the members of the rooms, once to each, and keep it for those who are cut off."""
-        if not rooms:
-            return  # the last member left while it was being stored
         if len(rooms) == 1:
             recipients = rooms[0].recipients
         else:
@@ -251,22 +355,25 @@ class Membership:
         if recipients:
             self._outbox.add(Send(recipients, message_id, data, skip_conn))
 
-    def _take_out(self, session: Session, name: str) -> Room | None:
-        """Take the session out of the room; None where the room ended with it."""
+    def _leave(self, session: Session, name: str, reason: Literal["left", "quit", "lost"], time: int) -> dict[str, int]:
+        """Take the session out of the room, and tell the others; the number of that. None where the room ends."""
         room = self.rooms[name]
-        del room.members[session.sid]
+        del room.members[session.sid], session.rooms[name]
         room.changed()
-        if not room.empty:
-            return room
-        del self.rooms[name]
-        self._history.drop(room)
-        self.public -= not room.own
-        self._outbox.add(Forget(name))
-        return None
+        if not room.members:
+            del self.rooms[name]
+            self._history.drop(room)
+            self.public -= not room.own
+            return {}
+        numbers = _next_numbers([room])
+        left = m.Left(rooms=numbers, sid=session.sid, name=session.name, time=time, reason=reason)
+        self._broadcast([room], left, None)
+        return numbers
 
-    def _left(self, session: Session, reason: Literal["left", "quit", "lost"], now: Ns) -> m.Left:
-        return m.Left(rooms={}, sid=session.sid, name=session.name, time=self._time(now), reason=reason)
 
-    def _time(self, now: Ns) -> int:
-        """The time of day, ms since 1970."""
-        return (now + self._wall_offset) // MS
+def _next_numbers(rooms: Iterable[Room]) -> dict[str, int]:
+    numbers = {}
+    for room in rooms:
+        room.last += 1
+        numbers[room.name] = room.last
+    return numbers

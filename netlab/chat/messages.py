@@ -111,13 +111,15 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome", omit_defaults=True, kw_only=True):
-    """The session stands. `secret` resumes it after a cut; `resumed` says that this is what happened."""
+    """The session stands. `secret` resumes it after a cut; `resumed` says that this is what happened; `degraded` that
+    the server is without its broker just now."""
 
     sid: str
     name: str
     secret: str
     max_message: int
     resumed: bool = False
+    degraded: bool = False
     rate: Rate | None = None
 
 
@@ -129,6 +131,8 @@ class Message(msgspec.Struct, frozen=True, tag="message", omit_defaults=True, kw
         sid, name, op: who sent it, and the number of the sender's operation.
         time: wall clock of the hub, ms since 1970.
         ask: over 0, an `Answer` with this number is wanted.
+        unnumbered: rooms it went to without a number, because the server can't reach its broker: only people on that
+            server hear it now. It may come once more, with its number, when the broker is there again.
     """
 
     rooms: dict[str, int]
@@ -139,6 +143,7 @@ class Message(msgspec.Struct, frozen=True, tag="message", omit_defaults=True, kw
     event: str
     args: list[Any] = []
     ask: int = 0
+    unnumbered: list[str] = []
 
 
 class Joined(msgspec.Struct, frozen=True, tag="joined", kw_only=True):
@@ -160,16 +165,23 @@ class Left(msgspec.Struct, frozen=True, tag="left", kw_only=True):
     reason: Literal["left", "quit", "lost"]
 
 
-class Gap(msgspec.Struct, frozen=True, tag="gap", rename={"first": "from", "last": "to"}):
-    """Numbers of a room that this client has missed for good; `last` is None where nobody can say how many."""
+class Gap(msgspec.Struct, frozen=True, tag="gap", omit_defaults=True, rename={"first": "from", "last": "to"}):
+    """Numbers of a room that this client has missed for good; `last` is None where nobody can say how many.
+
+    Attributes:
+        epoch: where the room is numbered anew because the broker has lost its log: the new numbering.
+        since: the last number given in it.
+    """
 
     room: str
     first: int
     last: int | None
+    epoch: str = ""
+    since: int = 0
 
 
 class Result(msgspec.Struct, frozen=True, tag="result", omit_defaults=True):
-    """How an operation ended: done, or surely not done for the reason `code`.
+    """How an operation ended: done, or surely not done for the reason `code`, or nobody can say.
 
     Attributes:
         rooms: of an emit, join or leave: the number it got in each room.
@@ -178,7 +190,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", omit_defaults=True):
     """
 
     op: int
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "unknown"]
     rooms: dict[str, int] = {}
     epoch: str = ""
     code: str = ""
@@ -194,6 +206,16 @@ class Answers(msgspec.Struct, frozen=True, tag="answers"):
     missing: int
 
 
+class Degraded(msgspec.Struct, frozen=True, tag="degraded", omit_defaults=True):
+    """The server can't reach its broker: until `Restored`, only people on this server hear what is said, unnumbered."""
+
+    detail: str = ""
+
+
+class Restored(msgspec.Struct, frozen=True, tag="restored"):
+    """The broker is there again: what was missed has been said, or told as gaps."""
+
+
 class Goodbye(msgspec.Struct, frozen=True, tag="goodbye", omit_defaults=True):
     """The connection ends, or (malformed) something it sent was not taken. `code` is one of `limits.ERRORS`."""
 
@@ -202,7 +224,7 @@ class Goodbye(msgspec.Struct, frozen=True, tag="goodbye", omit_defaults=True):
 
 
 RoomEvent: TypeAlias = Message | Joined | Left
-HubMessage: TypeAlias = Welcome | Message | Joined | Left | Gap | Result | Answers | Goodbye
+HubMessage: TypeAlias = Welcome | Message | Joined | Left | Gap | Result | Answers | Degraded | Restored | Goodbye
 
 encode_json = msgspec.json.Encoder().encode
 decode_client_message = msgspec.json.Decoder(ClientMessage).decode

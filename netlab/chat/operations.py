@@ -74,11 +74,19 @@ def checked_size(args: list[Any], limits: ChatLimits) -> int:
     return size
 
 
-def check_join(session: Session, join: m.Join, rooms: Mapping[str, Room], public: int, limits: ChatLimits) -> str:
+def check_join(
+    session: Session,
+    join: m.Join,
+    rooms: Mapping[str, Room],
+    public: int,
+    expected: Mapping[str, int],
+    limits: ChatLimits,
+) -> str:
     """The one spelling of the room's name. Joining a room that one is in is allowed, and does nothing.
 
     Args:
         public: rooms of the hub that are not a session's own.
+        expected: joins on their way through the log, by room.
 
     Raises:
         Refusal: `bad_name`, `no_such_room`, `too_many_rooms` or `room_full`.
@@ -93,9 +101,9 @@ def check_join(session: Session, join: m.Join, rooms: Mapping[str, Room], public
         raise Refusal("no_such_room", "a session is alone in its own room")
     if len(session.rooms) > limits.rooms_per_client:  # its own room does not count
         raise Refusal("too_many_rooms", f"a client may be in {limits.rooms_per_client} rooms")
-    if room is None and public >= limits.rooms:
+    if room is None and name not in expected and public + len(expected.keys() - rooms.keys()) >= limits.rooms:
         raise Refusal("too_many_rooms", f"the hub has its {limits.rooms} rooms")
-    if room is not None and len(room.members) + room.expected >= limits.members:
+    if (len(room.members) if room else 0) + expected.get(name, 0) >= limits.members:
         raise Refusal("room_full", f"{name} has its {limits.members} members")
     return name
 
@@ -115,7 +123,7 @@ def room_of(session: Session, asked: str) -> str:
 def page_of_members(room: Room, after: str) -> dict[str, Any]:
     """Who is in the room, by name, after that name: as many as fit a page."""
     members = sorted(room.members.values(), key=lambda session: session.name)
-    rows = ({"name": s.name, "sid": s.sid, "here": s.conn is not None} for s in members if s.name > after)
+    rows = ({"name": s.name, "sid": s.sid, "here": s.here} for s in members if s.name > after)
     page, more = _page(rows)
     return {"members": page, "total": len(members), "more": more}
 

@@ -44,6 +44,13 @@ class Outbox:
         session.remember(result.op, data)
         self.tell(session, data)
 
+    def again(self, session: Session, op: int) -> None:
+        """Answer an operation once more."""
+        result = session.results[op]
+        if not isinstance(result, bytes):
+            result = session.results[op] = m.encode_json(result)
+        self.tell(session, result)
+
     def fail(self, session: Session, op: int, code: str, detail: str) -> None:
         """An operation was surely not done."""
         self.counters[code] += 1

@@ -36,20 +36,21 @@ class Questions:
         self._limits = limits
         self._open: dict[int, _Question] = {}
         self._expiry: list[tuple[Ns, int]] = []
-        self._last = 0
 
     @property
     def deadline(self) -> Ns | None:
         """When the next question expires (or did, answered: then there is nothing to do), absolute ns."""
         return self._expiry[0][0] if self._expiry else None
 
-    def ask(self, asker: str, op: int, asked: set[str], within: Ns, now: Ns) -> int:
-        """Open a question to the sids `asked`; its number goes out with the message."""
-        self._last += 1
+    def ask(self, number: int, asker: str, op: int, asked: set[str], within: Ns, now: Ns) -> None:
+        """Open a question to the sids `asked`; its number, the same on every server, goes out with the message."""
         expires = now + min(max(within, 0), self._limits.answer_within) if asked else now
-        self._open[self._last] = _Question(asker, op, asked, expires)
-        heapq.heappush(self._expiry, (expires, self._last))
-        return self._last
+        self._open[number] = _Question(asker, op, asked, expires)
+        heapq.heappush(self._expiry, (expires, number))
+
+    def awaits(self, ask: int, sid: str) -> bool:
+        """Whether this answer would be taken."""
+        return ask in self._open and sid in self._open[ask].waiting
 
     def answer(self, ask: int, sid: str, args: list[Any]) -> tuple[str, m.Answers] | None:
         """Take one answer; the asker and all answers once everybody has answered.

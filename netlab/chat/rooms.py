@@ -27,19 +27,19 @@ class Entry:
 
 
 class Room:
-    """A room's members and history. Numbers are given by the store, not here."""
+    """A room's members and history. Its numbers rise by one with each event of it that the log says."""
 
-    __slots__ = ("_recipients", "epoch", "expected", "history", "last", "members", "name", "own")
+    __slots__ = ("_recipients", "birth", "epoch", "history", "last", "members", "name", "own")
 
-    def __init__(self, name: str, *, own: bool) -> None:
+    def __init__(self, name: str, epoch: str, birth: int, *, last: int = 0, own: bool) -> None:
         self.name = name
         self.own = own
         """A session's own room: named by its sid, for it alone."""
-        self.last = 0
-        self.epoch = ""
+        self.last = last
+        self.birth = birth
+        """Where in the log it began: a room that ended, and the next of its name, number on their own."""
+        self.epoch = f"{epoch}.{birth}"
         self.members: dict[str, Session] = {}
-        self.expected = 0
-        """Joins that are being stored."""
         self.history: deque[Entry] = deque()
         self._recipients: tuple[int, ...] | None = None
 
@@ -53,11 +53,6 @@ class Room:
     def changed(self) -> None:
         """A member came, went, or got or lost its connection."""
         self._recipients = None
-
-    @property
-    def empty(self) -> bool:
-        """Nobody is in, and nobody is about to be."""
-        return not self.members and not self.expected
 
 
 class History:
@@ -93,7 +88,7 @@ class History:
                     self._release(oldest)
 
     def drop(self, room: Room) -> None:
-        """The room is gone."""
+        """The room is gone, or what is kept of it no longer reaches to where it is now."""
         while room.history:
             self._release(room.history.popleft())
 

@@ -6,8 +6,8 @@ from collections import OrderedDict, deque
 from typing import Literal
 
 from netlab.chat.bucket import Bucket
-from netlab.chat.limits import WINDOW, ChatLimits
-from netlab.chat.messages import Operation
+from netlab.chat.limits import ENVELOPE, WINDOW, ChatLimits
+from netlab.chat.messages import Operation, Result
 from netlab.units import Ns
 
 
@@ -15,14 +15,17 @@ class Session:
     """One stay. It outlives its connection for the resume window, and is known by its unguessable `sid`.
 
     Attributes:
-        secret: what resumes the session; told to its client alone.
-        conn: its connection, or None while it is cut off.
+        digest: of its secret, which is told to its client alone and resumes the session.
+        home: the server that it is on. Every server knows every session, and speaks to its own.
+        conn: its connection here, or None while it is cut off or on another server.
+        here: whether it has a connection, on whichever server.
         reliable: its transport neither loses nor doubles. Where it does, what is said is best effort.
         rooms: the rooms it is in, each with the number at which it came.
         last_op: the highest operation number taken, where the transport keeps order.
-        results: what was answered to the latest operations, as sent, for those that are asked again.
+        results: what was answered to the latest operations, for those that are asked again: as sent, or (of a session
+            on another server, for when it resumes here) not encoded yet.
         pending: operations that were taken and are not answered yet.
-        joining: one of its joins is being stored.
+        moving: a join or leave of its is on its way through the log.
         held: what came meanwhile, in order.
         ended: how the session ended, once it has.
     """
@@ -32,11 +35,14 @@ class Session:
         "asking",
         "bytes",
         "conn",
+        "digest",
         "ended",
         "held",
-        "joining",
+        "here",
+        "home",
         "last_op",
         "messages",
+        "moving",
         "name",
         "pending",
         "reliable",
@@ -46,17 +52,20 @@ class Session:
         "sid",
     )
 
-    def __init__(self, sid: str, secret: str, name: str, conn: int, *, reliable: bool) -> None:
+    def __init__(self, sid: str, name: str, digest: str, home: str, *, reliable: bool) -> None:
         self.sid = sid
-        self.secret = secret
         self.name = name
-        self.conn: int | None = conn
+        self.digest = digest
+        self.home = home
+        self.conn: int | None = None
+        self.here = True
         self.reliable = reliable
+        self.secret = ""
         self.rooms: dict[str, int] = {}
         self.last_op = 0
-        self.results: OrderedDict[int, bytes] = OrderedDict()
+        self.results: OrderedDict[int, bytes | Result] = OrderedDict()
         self.pending: set[int] = set()
-        self.joining = False
+        self.moving = False
         self.held: deque[Operation] = deque()
         self.ended: Literal["quit", "lost"] | None = None
         self.asking = 0
@@ -64,7 +73,15 @@ class Session:
         self.answers: Bucket | None = None
         self.bytes: Bucket | None = None
 
-    def remember(self, op: int, result: bytes) -> None:
+    def admit(self, limits: ChatLimits, now: Ns) -> None:
+        """It speaks to this server from now on, which holds it to its rate."""
+        if limits.message_rate and self.messages is None:
+            self.messages = Bucket(limits.message_rate, limits.message_burst, now)
+            self.answers = Bucket(limits.message_rate, limits.message_burst, now)
+            largest = max(limits.byte_rate, limits.message) + ENVELOPE  # one message always fits
+            self.bytes = Bucket(limits.byte_rate, largest, now)
+
+    def remember(self, op: int, result: bytes | Result) -> None:
         """Keep the answer to an operation, and forget the one `2 * WINDOW` before it."""
         self.results[op] = result
         if len(self.results) > 2 * WINDOW:
@@ -74,7 +91,7 @@ class Session:
 class Connection:
     """One connection of a transport, numbered by the shell."""
 
-    __slots__ = ("anonymous", "conn", "reliable", "resumed", "session")
+    __slots__ = ("anonymous", "conn", "expected", "gone", "reliable", "resumed", "session")
 
     def __init__(self, conn: int, *, reliable: bool) -> None:
         self.conn = conn
@@ -82,6 +99,9 @@ class Connection:
         self.session: Session | None = None
         self.anonymous = False
         self.resumed = False
+        self.expected = False
+        """It has said hello, and waits for what the log says of it."""
+        self.gone = False
 
 
 class Doorway:

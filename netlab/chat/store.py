@@ -1,64 +1,86 @@
-"""Where the numbers of rooms come from.
+"""The log that gives everything its order, as the hub sees it: `Append` goes out, and `Heard` comes back.
 
-The hub puts out `Store(event)` and goes on when `Stored(number)` comes back. Here the answer comes at once, from
-memory; a broker's comes later, and the hub can't tell the difference. A room's numbers rise by one from 1; `epoch`
-names the numbering, so that numbers from before a restart are not taken for numbers of today.
+In memory it comes back at once; from a broker it comes later, among what other servers have appended, and the hub
+can't tell the difference. A room's numbers rise by one from 1 in the order of the log; `epoch` names the log, so that
+numbers of a log that is lost are not taken for numbers of the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
-from netlab.chat.messages import RoomEvent
-from netlab.chat.tokens import base64url
-
-EPOCH_BYTES = 6
-"""Two epochs of a room must differ; nobody gains by guessing one."""
+from netlab.chat.entries import Entry
 
 
-class Store(msgspec.Struct, frozen=True):
-    """Number `event` in each of `rooms` (all or none), keep it, and answer `Stored` with the same `ref`."""
+class Append(msgspec.Struct, frozen=True):
+    """Add this to the log, after what was appended before. `server` is its author."""
 
-    ref: int
-    rooms: tuple[str, ...]
-    event: RoomEvent
-
-
-class Forget(msgspec.Struct, frozen=True):
-    """Nobody is in the room any more."""
-
-    room: str
+    server: str
+    entry: Entry
 
 
-class Stored(msgspec.Struct, frozen=True):
-    """The event has these numbers, by room; `epoch` is that of the first room."""
+class Heard(msgspec.Struct, frozen=True):
+    """The log says this next: a batch of entries by one server.
 
-    ref: int
-    numbers: dict[str, int]
+    Attributes:
+        position: of the batch in the log, one more than that of the batch before.
+        size: bytes that it takes there.
+    """
+
+    position: int
+    server: str
+    entries: list[Entry]
+    size: int = 0
+
+
+class Linked(msgspec.Struct, frozen=True):
+    """The log can be appended to, and what it says will be heard from where the hub is (again)."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What was known at a position of the log of this epoch: where the hub goes on, because it begins here, or because
+    the log does not keep any more what lies between, or because that log is lost and this is another."""
+
     epoch: str
+    position: int
+    snapshot: bytes
 
 
-class MemoryStore:
-    """Numbers for one process, for as long as it lives: a restart begins new epochs."""
+class Lost(msgspec.Struct, frozen=True):
+    """The log can't be reached. What was appended and not heard may be in it, or not."""
 
-    def __init__(self, entropy: Callable[[int], bytes]) -> None:
-        self._entropy = entropy
-        self._last: dict[str, int] = {}
-        self._epochs: dict[str, str] = {}
+    detail: str
 
-    def handle(self, request: Store) -> Stored:
-        """Number the event now. There is nothing to keep: the hub's own history serves those who resume."""
-        rooms, last = request.rooms, self._last
-        for room in rooms:
-            if room not in last:
-                last[room] = 0
-                self._epochs[room] = base64url(self._entropy(EPOCH_BYTES))
-            last[room] += 1
-        return Stored(request.ref, {room: last[room] for room in rooms}, self._epochs[rooms[0]])
 
-    def forget(self, request: Forget) -> None:
-        """The room begins again, in a new epoch, when somebody joins it again."""
-        self._last.pop(request.room, None)
-        self._epochs.pop(request.room, None)
+class Save(msgspec.Struct, frozen=True):
+    """Keep this beside the log: what was known at a position. The log need not keep what lies far before it."""
+
+    position: int
+    snapshot: bytes
+
+
+class Relink(msgspec.Struct, frozen=True):
+    """The log has been silent for too long: give the connection up, and make another."""
+
+
+LogEvent = Heard | Linked | Loaded | Lost
+LogOutput = Append | Save | Relink
+
+
+class MemoryLog:
+    """The log of one process, for as long as it lives. Nothing is kept: the hub's own history serves those who
+    resume."""
+
+    def __init__(self) -> None:
+        self._position = 0
+
+    def append(self, request: Append) -> Heard:
+        """Heard now."""
+        self._position += 1
+        return Heard(self._position, request.server, [request.entry])
+
+    def save(self, request: Save) -> None:
+        """There is nobody else to begin from it."""
+
+    def relink(self) -> None:
+        """It is always there."""

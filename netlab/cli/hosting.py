@@ -24,6 +24,7 @@ from netlab.packets.limits import ReassemblyLimits
 from netlab.packets.text import printable
 from netlab.protocols.datagram_client import DATAGRAM_LIMITS
 from netlab.transports import CannotListen, HubShell, serve, server_tls
+from netlab.transports.hub_shell import Broker
 from netlab.transports.url import Address
 
 
@@ -43,6 +44,10 @@ class Hosting(msgspec.Struct, frozen=True, kw_only=True):
     reassembly: ReassemblyLimits = DATAGRAM_LIMITS
     origins: tuple[str, ...] = ()
     as_json: bool = False
+    redis: str = ""
+    """URL of the broker that makes one chat of several servers, or empty."""
+    redis_prefix: str = "netlab"
+    redis_keep: int = 2_000
     announce: str | None = None
     """The URL to tell instead of where it listens, because a relay stands before it."""
 
@@ -52,10 +57,12 @@ async def host(hosting: Hosting, stop: asyncio.Future[int]) -> int:
 
     Raises:
         CannotListen: an address is taken, or is not one of this machine's.
+        NetlabError: the broker can't be reached, or can't be used.
     """
     raise_open_files()
-    hub = HubShell(limits=hosting.limits, token=hosting.token)
+    hub = HubShell(limits=hosting.limits, token=hosting.token, broker=broker_of(hosting))
     async with contextlib.AsyncExitStack() as stack:
+        await hub.link()
         urls = []
         for address in hosting.listen:
             try:
@@ -69,6 +76,21 @@ async def host(hosting: Hosting, stop: asyncio.Future[int]) -> int:
         number = await stop
         await hub.close()
     return exit_status(number) if number == signal.SIGINT else 0
+
+
+def broker_of(hosting: Hosting) -> Broker | None:
+    """The broker that is asked for.
+
+    Raises:
+        NetlabError: the package it needs is not installed, or the URL is not one of a Redis.
+    """
+    if not hosting.redis:
+        return None
+    try:
+        from netlab.broker.redis_log import RedisLog
+    except ImportError:
+        raise NetlabError("--redis needs the package redis: pip install 'netlab[redis]'") from None
+    return RedisLog(hosting.redis, prefix=hosting.redis_prefix, keep=hosting.redis_keep)
 
 
 def announce(urls: list[str], hosting: Hosting) -> None:

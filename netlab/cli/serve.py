@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from netlab.cli.access import AUTO, check_hosting, token_option
+from netlab.cli.access import AUTO, TextType, check_hosting, token_option
 from netlab.cli.argument_types import PORT
 from netlab.cli.hosting import Hosting, host, tls_for_server
 from netlab.cli.limit_options import chat_limits, limit_options, reassembly_limits
@@ -19,6 +19,19 @@ from netlab.transports.socketio import missing_for_socketio
 from netlab.transports.url import DEFAULT_HOST, Address, parse_host_port
 
 LAST_PORT = 65_535
+
+
+class RedisUrl(TextType):
+    """The URL of a Redis."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it is written."""
+        text = str(value)
+        if urlsplit(text).scheme not in ("redis", "rediss", "unix"):  # what it is may be secret: it is not said again
+            self.fail("it is the URL of a Redis, such as redis://127.0.0.1:6379", param, ctx)
+        return text
 
 
 @click.command(
@@ -48,6 +61,25 @@ LAST_PORT = 65_535
 @click.option("--insecure", is_flag=True, help="Let anybody in who can reach this machine.")
 @click.option("--tls-cert", metavar="FILE", help="Certificate (PEM): TCP and WebSocket are inside TLS then.")
 @click.option("--tls-key", metavar="FILE", help="Its key (PEM).")
+@click.option(
+    "--redis",
+    type=RedisUrl(),
+    metavar="URL",
+    help="Be one chat with all servers that use this Redis: redis://:PASSWORD@HOST:6379/0, rediss:// (TLS), unix://PATH.",
+)
+@click.option(
+    "--redis-prefix",
+    default="netlab",
+    metavar="WORD",
+    help="Its keys begin with this: servers with another are another chat.  [netlab]",
+)
+@click.option(
+    "--redis-keep",
+    type=click.IntRange(min=10),
+    default=2_000,
+    metavar="COUNT",
+    help="Redis keeps two to three times so many batches, for servers that were away.  [2000]",
+)
 @click.option("--no-rate-limit", is_flag=True, help="Let clients send as much as they like: for benchmarks.")
 @click.option("--json", "as_json", is_flag=True, help='When ready, print one line: {"listening": [{"url": ...}]}.')
 @limit_options
@@ -63,6 +95,9 @@ def command(
     insecure: bool,
     tls_cert: str | None,
     tls_key: str | None,
+    redis: str | None,
+    redis_prefix: str,
+    redis_keep: int,
     no_rate_limit: bool,
     as_json: bool,
     **limits: Any,
@@ -93,6 +128,9 @@ def command(
         reassembly=reassembly_limits(limits),
         origins=origins,
         as_json=as_json,
+        redis=redis or "",
+        redis_prefix=redis_prefix,
+        redis_keep=redis_keep,
     )
     return run(lambda stop: host(hosting, stop), new_loop=fast_loop())
 

@@ -30,7 +30,7 @@ from netlab.chat.hub_events import (
 )
 from netlab.chat.limits import ChatLimits
 from netlab.chat.messages import Goodbye
-from netlab.chat.store import Forget, MemoryStore, Store
+from netlab.chat.store import Append, Heard, MemoryLog, Relink, Save
 from netlab.packets.packet import PacketType
 from netlab.protocols import socketio
 from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encode_message, pack
@@ -103,6 +103,39 @@ class Port(Protocol):
         """Tell the peer why, send what is on its way, and close."""
 
 
+class Log(Protocol):
+    """What the hub appends to, and hears from: in memory (`store.MemoryLog`), or a broker's."""
+
+    def append(self, request: Append) -> Heard | None:
+        """Add to it. Where that is heard at once, it comes back; else it is handed to the hub later."""
+
+    def save(self, request: Save) -> None:
+        """Keep a snapshot."""
+
+    def relink(self) -> None:
+        """Connect anew."""
+
+
+class Broker(Log, Protocol):
+    """A log outside of this process.
+
+    Attributes:
+        keep: a snapshot is to be kept every so many batches.
+    """
+
+    keep: int
+
+    async def open(self, hub: Hub, step: Callable[[Event], None]) -> None:
+        """Reach it, and hand the hub what it says from then on.
+
+        Raises:
+            NetlabError: it can't be reached, or can't be used.
+        """
+
+    async def close(self) -> None:
+        """Leave it."""
+
+
 class HubShell:
     """The hub of one process, for all its transports.
 
@@ -111,6 +144,7 @@ class HubShell:
         token: what clients must present, or empty.
         entropy: `secrets.token_bytes`, or a seeded stream in simulation.
         wall_clock: ns since 1970.
+        broker: what makes one chat of several servers; `await link()` before anybody is let in.
 
     Made inside a running event loop, and used only from it.
     """
@@ -122,14 +156,22 @@ class HubShell:
         token: str = "",
         entropy: Callable[[int], bytes] = secrets.token_bytes,
         wall_clock: Callable[[], int] = time.time_ns,
+        broker: Broker | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.hub = Hub(entropy, limits=limits, token=token, wall_offset=wall_clock() - now_ns(self._loop))
+        self.hub = Hub(
+            entropy,
+            limits=limits,
+            token=token,
+            wall_offset=wall_clock() - now_ns(self._loop),
+            keep=broker.keep if broker else None,
+        )
         self.entropy = entropy
         self.wall_clock = wall_clock
         self.counters: dict[str, Callable[[], dict[str, Any]]] = {}
         """Each transport's counters, by its URL: added to what `netlab stats` shows."""
-        self._store = MemoryStore(entropy)
+        self._broker = broker
+        self._log: Log = broker or MemoryLog()
         self._alarm = Alarm(self._loop, self._timer_fired)
         self._next_conn = itertools.count(1).__next__
         self._ports: dict[int, Port] = {}
@@ -172,8 +214,9 @@ class HubShell:
             match output:
                 case Send():
                     self._send(output)
-                case Store():
-                    self._carry_out(self.hub.handle(self._store.handle(output), now), now)
+                case Append():
+                    if (heard := self._log.append(output)) is not None:
+                        self._carry_out(self.hub.handle(heard, now), now)
                 case Close(conn, reason):
                     self._flush_one(conn)
                     if port := self._ports.pop(conn, None):
@@ -183,8 +226,10 @@ class HubShell:
                 case Report(conn, op):
                     counters = {url: counters() for url, counters in self.counters.items()}
                     self._send(Send((conn,), self.hub.next_message_id(), self.hub.report(op, counters)))
-                case Forget():
-                    self._store.forget(output)
+                case Save():
+                    self._log.save(output)
+                case Relink():
+                    self._log.relink()
                 case Dropped():
                     pass  # the hub counts it
 
@@ -219,6 +264,15 @@ class HubShell:
     def _timer_fired(self) -> None:
         self.step(TimerFired())
 
+    async def link(self) -> None:
+        """Reach the broker, if there is one.
+
+        Raises:
+            NetlabError: it can't be reached, or can't be used.
+        """
+        if self._broker is not None:
+            await self._broker.open(self.hub, self.step)
+
     async def emptied(self) -> None:
         """Wait until no connection is left."""
         while self._ports:
@@ -231,3 +285,5 @@ class HubShell:
         for conn in list(self._ports):
             self._ports.pop(conn).close(SERVER_CLOSED)
         self._alarm.set(None)
+        if self._broker is not None:
+            await self._broker.close()

@@ -27,7 +27,7 @@ from netlab.chat.hub_events import (
     TimerFired,
 )
 from netlab.chat.limits import ChatLimits
-from netlab.chat.store import Forget, MemoryStore, Store
+from netlab.chat.store import Append, MemoryLog
 from netlab.units import Ns, S
 
 START: Ns = 1_000 * S
@@ -52,10 +52,13 @@ class Person:
     def hello(self, *, resume: m.Resume | None = None, token: str = "") -> Person:
         self.conn = self.desk.open(reliable=self.reliable)
         self.desk.say(self.conn, m.Hello(name=self.name, resume=resume, token=token))
+        self.welcomed()
+        return self
+
+    def welcomed(self) -> None:
         for message in self.desk.told[self.conn]:
             if isinstance(message, m.Welcome):
                 self.sid, self.secret = message.sid, message.secret
-        return self
 
     def resume(self, seen: dict[str, int] | None = None) -> list[Any]:
         """Come back on a new connection; what it is told at once."""
@@ -111,14 +114,14 @@ class Desk:
         self, limits: ChatLimits | None = None, *, token: str = "", delayed: bool = False, seed: int = 1
     ) -> None:
         self.hub = Hub(seeded_entropy(seed), limits=limits, token=token)
-        self.store = MemoryStore(seeded_entropy(seed + 1))
+        self.log = MemoryLog()
         self.delayed = delayed
         self.now: Ns = START
         self.told: dict[int, list[Any]] = defaultdict(list)
         self.message_ids: dict[int, list[int]] = defaultdict(list)
         self.closed: dict[int, m.Goodbye] = {}
         self.admitted: list[int] = []
-        self.pending: deque[Store | Forget] = deque()
+        self.pending: deque[Append] = deque()
         self.reports: list[Report] = []
         self.dropped: list[Dropped] = []
         self._here: set[int] = set()
@@ -149,7 +152,7 @@ class Desk:
                         assert conn in self._here, f"{message} for connection {conn}, which is gone"
                         self.told[conn].append(message)
                         self.message_ids[conn].append(message_id)
-            case Store() | Forget():
+            case Append():
                 self.pending.append(output)
                 if not self.delayed:
                     self.store_all()
@@ -166,12 +169,8 @@ class Desk:
                 self.dropped.append(output)
 
     def store_next(self) -> None:
-        """The store numbers the oldest event that waits."""
-        request = self.pending.popleft()
-        if isinstance(request, Store):
-            self.do(self.store.handle(request))
-        else:
-            self.store.forget(request)
+        """The log says what was appended first of what waits."""
+        self.do(self.log.append(self.pending.popleft()))
 
     def store_all(self) -> None:
         while self.pending:
@@ -227,10 +226,12 @@ class Desk:
         for leak in (
             hub._connections,
             hub._sessions,
-            hub._names,
+            hub._presence.names,
+            hub._presence.cut_off,
+            hub._presence._arriving,
             hub._membership.rooms,
-            hub._membership._storing,
-            hub._cut_off,
+            hub._membership._unheard,
+            hub._membership._expected,
         ):
             assert not leak, leak
         assert not hub._backlogged

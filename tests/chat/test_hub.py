@@ -497,8 +497,9 @@ def test_a_pipeline_does_the_same_whether_the_store_is_near_or_far() -> None:
 
 
 def test_rooms_a_client_may_have_are_counted_while_their_joins_are_being_stored() -> None:
-    desk = Desk(ChatLimits(rooms_per_client=2, members=2), delayed=True)
+    desk = Desk(ChatLimits(rooms_per_client=2, members=2))
     ann = desk.person("ann")
+    desk.delayed = True
     for op in range(1, 5):
         ann.say(m.Join(op, f"room{op}"))
     desk.store_all()
@@ -742,11 +743,11 @@ def test_what_was_being_stored_for_a_room_that_ended_does_not_haunt_the_next_of_
         ann.emit(n, "tea")
     desk.delayed = True
     ann.emit("old", "tea")
-    ann.do(m.Leave, "tea")
     ann.heard()
+    ann.do(m.Leave, "tea")
     ann.do(m.Join, "tea")
     desk.store_all()
-    assert brief(ann.heard()) == ["7:ok", "+ann@tea#1", "9:ok"]
+    assert brief(ann.heard()) == ["ann>tea#7:old", "7:ok", "8:ok", "+ann@tea#1", "9:ok"]
     ann.cut()
     assert brief(ann.resume({"tea": 1})) == ["back ann"]
     ann.cut()

@@ -80,7 +80,10 @@ class HubModel(RuleBasedStateMachine):
     @rule(target=members, reliable=st.sampled_from([True, True, True, False]), rooms=st.sets(st.sampled_from(ROOMS)))
     def arrive(self, reliable: bool, rooms: set[str]) -> Member:
         member = Member(self.desk, next(self.names), reliable=reliable)
+        self.desk.store_all()
         member.hello()
+        self.desk.store_all()
+        member.welcomed()
         member.state = "open"
         self.people.append(member)
         member.now_in[member.sid] = Stay(member.sid, 1, "")
@@ -171,7 +174,7 @@ class HubModel(RuleBasedStateMachine):
     @rule(duration=st.sampled_from([100 * MS, 3 * S, WINDOW]))
     def time_passes(self, duration: int) -> None:
         self.listen()
-        cut_at = self.desk.hub._cut_off.copy()
+        cut_at = self.desk.hub._presence.cut_off.copy()
         self.desk.wait(duration)
         for member in self.people:
             if member.state == "cut" and cut_at[member.sid] <= self.desk.now:
@@ -241,7 +244,7 @@ class HubModel(RuleBasedStateMachine):
     def nobody_is_in_a_room_without_the_hub_knowing(self) -> None:
         hub = self.desk.hub
         for name, room in hub._membership.rooms.items():
-            assert not room.empty or room.own, f"{name} is empty and kept"
+            assert room.members or room.own, f"{name} is empty and kept"
             for sid, session in room.members.items():
                 assert hub._sessions[sid] is session
                 assert name in session.rooms

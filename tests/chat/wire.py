@@ -35,7 +35,7 @@ from netlab.chat.hub_events import Admit, Close, Closed, Dropped, Opened, Report
 from netlab.chat.hub_events import Received as HubReceived
 from netlab.chat.hub_events import TimerFired as HubTimer
 from netlab.chat.limits import ChatLimits
-from netlab.chat.store import Forget, MemoryStore, Store
+from netlab.chat.store import Append, MemoryLog
 from netlab.units import MS, Ns, S
 
 from .desk import START, seeded_entropy
@@ -130,7 +130,7 @@ class World:
                 client.step(Disconnected("the server is gone"))
         self._generation += 1
         self.hub = Hub(seeded_entropy(100 + self._generation), limits=self.limits)
-        self.store = MemoryStore(seeded_entropy(200 + self._generation))
+        self.log = MemoryLog()
 
     def client(self, name: str, *rooms: str, reliable: bool = True, redial_for: Ns = 120 * S) -> Client:
         client = Client(self, name, reliable=reliable, redial_for=redial_for)
@@ -205,10 +205,8 @@ class World:
                     for conn in recipients:
                         if conn != skip:
                             self._send_down(conn, data)
-                case Store():
-                    self._hub(self.store.handle(output))
-                case Forget():
-                    self.store.forget(output)
+                case Append():
+                    self._hub(self.log.append(output))
                 case Close(conn, reason):
                     client = self._ends.pop(conn, None)
                     if client is not None:

@@ -120,14 +120,14 @@ class ForgetsWhatWasDone:
     @asynccontextmanager
     async def serve(url: str, *, limits: ChatLimits) -> AsyncIterator[Any]:
         shell = HubShell(limits=limits)
-        resume = shell.hub._resume
+        resume = shell.hub._presence.resume
 
         def forgetful(session: Session, *args: Any, **kwargs: Any) -> None:
             session.last_op = 0
             session.results.clear()
             resume(session, *args, **kwargs)
 
-        shell.hub._resume = forgetful  # type: ignore[method-assign]
+        shell.hub._presence.resume = forgetful  # type: ignore[method-assign]
         async with serve(url, hub=shell) as server:
             yield server
         await shell.close()
