@@ -33,6 +33,7 @@ COMMANDS = {
     "ws-chat": Entry("netlab.cli.chat:ws_chat", "Chat over WebSocket: join, or host where nobody does."),
     "sio-chat": Entry("netlab.cli.chat:sio_chat", "Chat over Socket.IO: join, or host where nobody does."),
     "serve": Entry("netlab.cli.serve:command", "Host one chat over all transports."),
+    "web": Entry("netlab.cli.web:command", "One text over four transports side by side, in a browser; or a class."),
     "stats": Entry("netlab.cli.stats:command", "Counters of a running server."),
     "simulate": Entry("netlab.cli.simulate:command", "A scenario on a network that misbehaves, on a virtual clock."),
     "what-if": Entry("netlab.cli.what_if:command", "A scenario again, with the fates of a few packets changed."),
