@@ -35,6 +35,7 @@ from pathlib import Path
 import msgspec
 from fanout import NetlabTcpPeer, Room, throughput
 
+from netlab.conformance.children import SceneFailed
 from netlab.conformance.cluster import Cluster, cluster
 from netlab.conformance.cluster_account import Account, Delays
 from netlab.units import Ns, S
@@ -246,10 +247,13 @@ def main() -> None:
                 phases = await faults(c, options.clients, options.seconds)
             show(Account(c.logs), c, phases)
 
-    if options.only != "speed":
-        asyncio.run(run())
-    if options.only != "faults":
-        show_speed(SPEED_CLIENTS, min(options.seconds, 3.0), options.rounds)
+    try:
+        if options.only != "speed":
+            asyncio.run(run())
+        if options.only != "faults":
+            show_speed(SPEED_CLIENTS, min(options.seconds, 3.0), options.rounds)
+    except* SceneFailed as failed:
+        raise SystemExit(f"not carried out: {failed.exceptions[0]}") from None
 
 
 if __name__ == "__main__":

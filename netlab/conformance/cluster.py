@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -68,15 +70,15 @@ class Program:
         return self._stderr.read_text(errors="replace").strip()[-SAID_BEFORE:]
 
     def signal(self, number: int) -> None:
-        """Send it a signal, as one that stops it for a while."""
-        assert self._process is not None
-        self._process.send_signal(number)
+        """Send it a signal, as one that stops it for a while; nothing where it has ended."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):  # not by `send_signal`, which would take its end from asyncio
+                os.kill(self._process.pid, number)
 
     async def kill(self) -> None:
         """SIGKILL: it has no last word."""
+        self.signal(signal.SIGKILL)
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
             await self._process.communicate()
 
 
