@@ -11,6 +11,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Sequence
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -153,6 +154,8 @@ class WebSocketEnd(ServerEnd):
 
     def _answer(self, request: Request) -> None:
         response = self._http.accept(request)
+        del response.headers["Date"]  # the library's own clock: the hub's may be a simulated one
+        response.headers["Date"] = formatdate(self._shell.wall_clock() / 1e9, usegmt=True)
         self._http.send_response(response)
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             self._upgraded = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from typing import Any
 
@@ -137,6 +138,14 @@ def test_who_does_not_come_in_is_told() -> None:
 
 
 # A run is a function of its script
+
+
+def test_no_clock_of_this_machine_is_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also not in the head of WebSocket's upgrade, which says what day it is."""
+    at = capture(script(), "ws")
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert capture(script(), "ws") == at
+    assert b"Date: Tue, 14 Nov 2023 22:13:20 GMT" in at
 
 
 def test_the_same_in_every_process() -> None:

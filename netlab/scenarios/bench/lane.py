@@ -232,7 +232,7 @@ class _Lane:
     async def _serve(self, listening: asyncio.Future[None]) -> None:
         """The hub, and bob beside it."""
         seed = self._script.seed
-        hub = HubShell(entropy=seeded_entropy(seed, "hub"), wall_clock=lambda: EPOCH)
+        hub = HubShell(entropy=seeded_entropy(seed, "hub"), wall_clock=lambda: EPOCH + self._simulation.now)
         beside = f"udp://127.0.0.1:{BESIDE}"
         async with (
             serve(f"{self._over}://0.0.0.0:{PORT}", hub=hub),
