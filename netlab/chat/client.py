@@ -50,6 +50,9 @@ PACE = 0.9
 NUMBER_AROUND = 64
 """Room for an operation's number in its JSON, bytes."""
 
+UNNUMBERED = 4_096
+"""Events heard without a number that are remembered, so that they are not shown again when they come with one."""
+
 LASTING = frozenset({"bad_name", "name_taken", "bad_token", "hello_first", "resumed_elsewhere", "server_closed"})
 """Goodbyes after which connecting again would not help."""
 
@@ -109,6 +112,9 @@ class ChatClient:
         self._again: deque[int] = deque()  # operations to send once more, after a cut
         self._under_way: OrderedDict[int, _UnderWay] = OrderedDict()
         self._out: list[Output] = []
+        self._degraded = False
+        self._unnumbered: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._rejoins: list[m.Operation] = []  # joins of ours, after a restart, that wait for the broker
 
     @property
     def deadline(self) -> Ns | None:
@@ -190,12 +196,22 @@ class ChatClient:
             self._restart(now)
         else:
             self._out.append(Changed("resumed" if welcome.resumed else "open"))
+        self._broker(degraded=welcome.degraded)
         if self.sid:
             self.rooms.setdefault(self.sid, RoomView(0, ""))
         # The hub tells what is done from what is not; what is said over best effort is said once.
         again = self._under_way.items()
         self._again = deque(op for op, its in again if self.reliable or not isinstance(its.operation, m.Emit))
         self._pump(now)
+
+    def _broker(self, *, degraded: bool, detail: str = "") -> None:
+        """How the server stands with its broker."""
+        if degraded != self._degraded:
+            self._degraded = degraded
+            self._out.append(Changed("degraded" if degraded else "restored", "", detail))
+        if not degraded:
+            self._queue.extendleft((None, join) for join in self._rejoins)
+            self._rejoins.clear()
 
     def _restart(self, now: Ns) -> None:
         """The session is lost: a new one begins. Nobody can say what became of the emits that were under way."""
@@ -328,6 +344,10 @@ class ChatClient:
         if under_way is None:
             return
         operation = under_way.operation
+        if under_way.ref is None and result.code == "broker_gone":
+            self._has_come(self._under_way.pop(result.op), now)
+            self._rejoins.append(operation)
+            return
         if isinstance(operation, m.Join) and result.status == "failed":
             view = self.rooms.get(_spelled(operation.room))
             if view is not None and view.left:
@@ -386,6 +406,11 @@ class ChatClient:
                 self._welcome(message, now)
             case m.Gap():
                 self._gap(message)
+            case m.Degraded(detail):
+                self._broker(degraded=True, detail=detail)
+            case m.Restored():
+                self._broker(degraded=False)
+                self._pump(now)
             case m.Answers():
                 self._finish(message.op, Outcome("ok", data=message), now)
                 self._pump(now)
@@ -400,11 +425,19 @@ class ChatClient:
                 self.rooms[room] = RoomView(number - 1, "")  # the answer to our join is still to come
             if mine:
                 self.rooms[room].begin(number)
+        heard_before = False
+        if isinstance(event, m.Message):
+            if event.unnumbered:
+                self._unnumbered[event.sid, event.op] = None
+                if len(self._unnumbered) > UNNUMBERED:
+                    self._unnumbered.popitem(last=False)
+            else:
+                heard_before = (event.sid, event.op) in self._unnumbered
         seen = [self.rooms[room].see(number) for room, number in event.rooms.items() if room in self.rooms]
-        if seen and all(how == "again" for how in seen):
+        if heard_before or (seen and all(how == "again" for how in seen)):
             self.counters["duplicates"] += 1
-            if self.reliable:
-                return  # sent again after a resume, and already here
+            if self.reliable or heard_before:
+                return  # sent again after a resume, or with its number now, and already here
         elif "late" in seen:
             self.counters["reordered"] += 1
         self.counters["events"] += 1
@@ -418,7 +451,9 @@ class ChatClient:
         view = self.rooms.get(gap.room)
         if view is None and gap.last is not None and self._joining(gap.room):
             view = self.rooms[gap.room] = RoomView(gap.first - 1, "")
-        if view is not None and gap.last is not None:
+        if view is not None and gap.epoch:
+            self.rooms[gap.room] = view = RoomView(gap.since, gap.epoch)
+        elif view is not None and gap.last is not None:
             view.last = max(view.last, gap.last)
         self.counters["gaps"] += 1
         self._out.append(Happened(gap))

@@ -102,9 +102,10 @@ class Happened(msgspec.Struct, frozen=True):
 
 class Changed(msgspec.Struct, frozen=True):
     """How things stand with the server: `open`; `reconnecting` after a cut; then `resumed` (nothing is lost) or
-    `restarted` (a new session, rooms are joined again, gaps are told); `ended`, for good."""
+    `restarted` (a new session, rooms are joined again, gaps are told); `degraded` while it can't reach its broker and
+    says things without numbers, to those alone who are on it too; then `restored`; `ended`, for good."""
 
-    status: Literal["open", "reconnecting", "resumed", "restarted", "ended"]
+    status: Literal["open", "reconnecting", "resumed", "restarted", "degraded", "restored", "ended"]
     code: str = ""
     detail: str = ""
 

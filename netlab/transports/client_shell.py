@@ -106,7 +106,7 @@ class Chat:
         self.entropy = entropy
         self.counters = machine.counters
         self.status: str = "connecting"
-        """`connecting`, `open`, `reconnecting`, `resumed`, `restarted` or `ended`."""
+        """`connecting`, `open`, `reconnecting`, `resumed`, `restarted`, `degraded`, `restored` or `ended`."""
         self._alarm = Alarm(self._loop, lambda: self.step(TimerFired()))
         self._end: _OneConnection | None = None
         self._dialling: asyncio.Task[None] | None = None

@@ -84,7 +84,7 @@ class Conversation:
         return ended
 
     def _noted(self, event: m.RoomEvent | m.Gap | m.Goodbye) -> list[Written]:
-        private = isinstance(event, m.Message) and self.chat.sid in event.rooms
+        private = isinstance(event, m.Message) and (self.chat.sid in event.rooms or self.chat.sid in event.unnumbered)
         written: list[Written] = []
         if isinstance(event, m.Message | m.Joined | m.Left):
             if isinstance(event, m.Left):

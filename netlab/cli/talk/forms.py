@@ -147,7 +147,8 @@ class PlainForm:
                 if private:
                     return [Written([("", f"private {name} {text_of(event)}")])]
                 kind = "message" if event.event == TEXT_EVENT else "event"
-                rooms, numbers = ",".join(map(word, event.rooms)), ",".join(map(str, event.rooms.values()))
+                rooms = ",".join(map(word, [*event.rooms, *event.unnumbered]))
+                numbers = ",".join(map(str, event.rooms.values()))
                 return [Written([("", f"{kind} {rooms or '-'} {numbers or '-'} {name} {text_of(event)}")])]
             case m.Joined():
                 return [line("joined", word(room), number, word(event.name)) for room, number in event.rooms.items()]

@@ -22,6 +22,8 @@ _STATUS = {
     "reconnecting": "reconnecting",
     "resumed": "resumed: nothing is lost",
     "restarted": "connected again, in a new session: what is missing is told",
+    "degraded": "the server can't reach its broker: only people on it hear you now, and nothing is stored",
+    "restored": "the broker is there again: everybody hears you, what was missed is told",
     "ended": "the chat has ended",
 }
 
@@ -53,7 +55,8 @@ class HumanForm:
             case m.Message() if private:
                 return [Written([name_piece(event.name), ("private", " (to you)"), ("", f": {text_of(event)}")])]
             case m.Message():
-                where = ", ".join(f"{printable(room)} #{number}" for room, number in event.rooms.items())
+                numbers = [f"{printable(room)} #{number}" for room, number in event.rooms.items()]
+                where = ", ".join(numbers + [f"{printable(room)} (no number)" for room in event.unnumbered])
                 return [Written([("note", f"{where} "), name_piece(event.name), ("", f": {text_of(event)}")])]
             case m.Joined():
                 rooms = printable(", ".join(event.rooms))
@@ -73,7 +76,7 @@ class HumanForm:
             return []
         text = _STATUS.get(changed.status, changed.status)
         why = printable(changed.detail or changed.code)
-        good = changed.status == "resumed"
+        good = changed.status in ("resumed", "restored")
         return [note(f"! {text}: {why}" if why else f"! {text}", "note" if good else "warning")]
 
     def ended(self, ended: Ended) -> list[Written]:

@@ -28,6 +28,7 @@ class JsonForm:
         args: list[Any] | None = event.args if m.depth_of(event.args) <= DEEPEST + 1 else None
         fields: dict[str, Any] = {
             "rooms": event.rooms,
+            "unnumbered": event.unnumbered,
             "private": private,
             "name": event.name,
             "sid": event.sid,
