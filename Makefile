@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab bench notebooks docs clean
+.PHONY: help demo test lab bench notebooks docs page clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ notebooks: .venv/.lab .venv/.dev  ## run the notebooks, and write their outputs
 
 docs: .venv/.installed  ## the pictures of README.md and docs/, drawn anew
 	$(BIN)/python docs/make_pictures.py
+
+page: .venv/.installed  ## netlab/web/static/built: the page's colours, and its bench as the notebooks' widget (needs npm)
+	$(BIN)/python page/build.py
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,7 +2,7 @@
 // source (sources.js). The page and the notebook's widget show the same bench.
 
 import { CompareView } from "./compare_view.js";
-import { DEEDS, Details } from "./details.js";
+import { DEEDS, Details, RESCUE } from "./details.js";
 import { button, download, el, unique } from "./dom.js";
 import { LanesView } from "./lanes_view.js";
 import { Player } from "./player.js";
@@ -67,7 +67,7 @@ export class Bench {
       " ": () => this._toggle(), ".": () => this._stepped(this._player.step()), ",": () => this._stepped(this._player.stepBack()),
       r: () => this._replay(), c: () => (this._compare.isOpen ? this._endCompare() : this._startCompare()),
       z: () => this._undo(), "/": () => this._text.focus(),
-      ...Object.fromEntries(DEEDS.map((deed) => [deed.keys.toLowerCase(), () => this._deedByKey(deed)])),
+      ...Object.fromEntries([...DEEDS, RESCUE].map((deed) => [deed.keys.toLowerCase(), () => this._deedByKey(deed)])),
     });
   }
 
@@ -218,7 +218,7 @@ export class Bench {
   }
 
   _summarise() {
-    const said = this.timeline.lanes.flatMap((lane) => outcomes(lane).slice(-1));
+    const said = this.timeline.lanes.flatMap((lane) => outcomes(lane).slice(-1).map((words) => `${lane.title}: ${words}`));
     if (said.length) this._said.textContent = said.join(" ");
   }
 

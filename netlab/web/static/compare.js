@@ -38,7 +38,7 @@ function mark(packet, other) {
 
 function said(before, after, first) {
   if (first === null) return ["The same in both runs, packet for packet."];
-  const sentences = [`Up to ${moment(first)} both runs are the same.`];
+  const sentences = [first > 0 ? `Up to ${moment(first)} both runs are the same.` : "They differ from the first packet on."];
   const olds = hearings(before);
   hearings(after).forEach((now, index) => {
     const old = olds[index];

@@ -14,6 +14,9 @@ export const DEEDS = [
   { words: "Double it", keys: "U", fate: { do: "duplicate" }, done: "doubled by hand" },
 ];
 
+/** What may be done to a packet that does not arrive. */
+export const RESCUE = { words: "Let it through", keys: "T", fate: { do: "deliver" }, done: "let through by hand" };
+
 /** The pane. `decide(deed or null)` forces a fate or takes it back; `close()` ends it. */
 export class Details {
   constructor({ decide, close }) {
@@ -38,7 +41,7 @@ export class Details {
     this._heading.textContent = `${title}: ${hostName(packet.source)} → ${hostName(packet.destination)}`;
     const deeds = forced
       ? [button("Let it go as the dice say", () => this._decide(null), { class: "primary" })]
-      : DEEDS.map((deed, i) => button(deed.words, () => this._decide(deed), { keys: deed.keys, class: i ? "" : "primary" }));
+      : [...(packet.came.length ? [] : [RESCUE]), ...DEEDS].map((deed, i) => button(deed.words, () => this._decide(deed), { keys: deed.keys, class: i ? "" : "primary" }));
     this._bytes = el("div", { class: "map", "aria-busy": "true" }, el("p", {}, "Taking it apart…"));
     this._body.replaceChildren(
       el("p", { class: "says" }, printable(packet.says)),

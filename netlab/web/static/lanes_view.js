@@ -132,5 +132,5 @@ function axis(scale) {
     node.append(svg("text", { x: GUTTER - 10, y: y + 4, "text-anchor": "end" }, moment(time)),
       svg("line", { x1: GUTTER - 6, x2: GUTTER, y1: y, y2: y }));
   }
-  return el("div", { class: "gutter" }, node);
+  return el("div", { class: "gutter", "aria-hidden": "true" }, el("div", { class: "corner" }), node);
 }

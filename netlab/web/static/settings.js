@@ -5,7 +5,7 @@ import { allowShortcuts } from "./keys.js";
 
 const KEYS = [
   ["/", "write a text"], ["Space", "play or pause"], [".", "step"], [",", "step back"], ["R", "replay"],
-  ["↑ ↓ ← →", "walk through packets"], ["Enter", "look into the packet"], ["D", "drop it"], ["L", "delay it"],
+  ["↑ ↓ ← →", "walk through packets"], ["Enter", "look into the packet"], ["D", "drop it"], ["T", "let it through"], ["L", "delay it"],
   ["O", "corrupt it"], ["U", "double it"], ["C", "compare with before"], ["Z", "back to before"], ["Esc", "close"],
 ];
 

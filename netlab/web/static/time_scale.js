@@ -4,8 +4,8 @@
 import { MS } from "./units.js";
 import { endOf, usualDelay } from "./timeline.js";
 
-/** Pixels: of a line of text, of the usual delay, of a pause that was cut, and above the first moment. */
-export const SIZES = { row: 19, delay: 74, pause: 46, top: 26, below: 40 };
+/** Pixels: of a packet's label, of what is said or heard, of the usual delay, of a pause that was cut, and above the first moment. */
+export const SIZES = { row: 19, bubble: 26, delay: 74, pause: 46, top: 26, below: 40 };
 
 /** What needs a line of its own in a lane, in the order in which it happens: said, sent, heard. */
 export function rows(lane) {
@@ -48,9 +48,13 @@ export function timeScale(lanes, sizes = SIZES) {
     for (const [lane, found] of here) if (found.length) height = Math.max(height, free.get(lane));
     floor = height;
     for (const [lane, found] of here) {
-      found.forEach((row, k) => places.set(row.packet ?? row.said ?? row.heard, height + k * sizes.row));
-      if (found.length) free.set(lane, height + found.length * sizes.row);
-      floor = Math.max(floor, height + Math.max(0, found.length - 1) * sizes.row);
+      let down = height;
+      for (const row of found) {
+        places.set(row.packet ?? row.said ?? row.heard, down);
+        floor = Math.max(floor, down);
+        down += row.packet ? sizes.row : sizes.bubble;
+      }
+      if (found.length) free.set(lane, down);
     }
     heights.push(height);
   });

@@ -29,6 +29,9 @@ function transmissions(lane, said) {
   return carriers(lane, said.text).filter((p) => p.sent >= said.at && (!next || p.sent < next.at));
 }
 
+/** `once`, `twice`, `3 times`. */
+const times = (number) => ["never", "once", "twice"][number] ?? `${number} times`;
+
 /** What has become of each text by the cursor: one sentence a text. */
 export function outcomes(lane, cursor = Infinity) {
   return hearings(lane)
@@ -44,19 +47,19 @@ function outcome(lane, { said, heard, copies }, cursor) {
   const again = sent.filter((packet) => packet.again);
   const isHeard = heard !== null && heard.at <= cursor;
   const story = [];
-  if (lost.length) story.push(`lost ${text}${lost.length > 1 ? ` ${lost.length} times` : ""}`);
-  if (damaged.length) story.push(`threw away a damaged ${text}`);
+  if (lost.length) story.push(`${text} was lost${lost.length > 1 ? ` ${times(lost.length)}` : ""}`);
+  if (damaged.length) story.push(`${story.length ? "it" : text} came damaged, and was thrown away`);
   if (again.length) {
     const waited = again[0].sent - (sent.find((packet) => !packet.again)?.sent ?? said.at);
-    const more = again.length > 1 ? `, ${again.length} times in all` : "";
-    story.push(`sent it again after ${duration(waited)}${more}`);
+    const more = again.length > 1 ? `, and ${times(again.length)} in all` : "";
+    story.push(`${story.length ? "it" : text} was sent again after ${duration(waited)}${more}`);
   }
   if (isHeard) {
     const what = story.length ? "it" : text;
     const twice = copies ? `, and ${count(copies, "copy", "copies")} of it: the link doubled a packet` : "";
     story.push(`bob heard ${what} after ${duration(heard.at - said.at)}${twice}`);
   } else if (heard === null && !again.length && (lost.length || damaged.length)) {
-    story.push("nobody sends it again, and bob never hears it");
+    story.push("nobody sends it again: bob never hears it");
   } else if (!story.length) {
     story.push(`${text} is on its way`);
   } else if (heard === null && cursor === Infinity) {
@@ -65,13 +68,8 @@ function outcome(lane, { said, heard, copies }, cursor) {
   if (said.outcome && said.outcome !== "ok" && said.ended !== null && said.ended <= cursor) {
     story.push(`ann is told: ${said.outcome}`);
   }
-  return `${lane.title} ${joined(story)}.`.replace(/^(\S+(?: \S+)?) (“.*” is on its way)/, "$1: $2");
-}
-
-/** `a`, `a and b`, `a, b and c`, with semicolons where a part has commas. */
-function joined(parts) {
-  if (parts.length < 2) return parts.join("");
-  return `${parts.slice(0, -1).join("; ")}; ${parts.at(-1)}`;
+  const sentence = story.join("; ");
+  return `${sentence[0].toUpperCase()}${sentence.slice(1)}.`;
 }
 
 /** How a text stands by the cursor, in a word or two, for where a sentence does not fit. */
@@ -110,7 +108,7 @@ export function label(packet) {
 
 /** The words of a packet's line that fit on an arrow: without numbers that only programs compare. */
 function brief(says) {
-  const words = says.split(/\s+/).filter((word) => !/^[0-9a-f]{8}$/.test(word));
+  const words = says.split(/\s+/).filter((word) => !/^([0-9a-f]{8}|\d{6,}\S*)$/.test(word));
   const said = words.join(" ");
   return said.length > 30 ? `${said.slice(0, 29)}…` : said;
 }
