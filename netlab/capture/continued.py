@@ -67,8 +67,9 @@ def parts_in_segments(whole: WholeFile) -> dict[int, tuple[Part, ...]]:
     rows_of_streams = np.flatnonzero((whole.column("stream") >= 0) & (whole.column("payload_len") > 0))
     stream_of, offset_of = whole.column("stream")[rows_of_streams], whole.column("stream_offset")[rows_of_streams]
     length_of = whole.column("payload_len")[rows_of_streams]
-    for stream in np.unique(packets.stream[packets.stream >= 0]).tolist():
-        places = np.flatnonzero(packets.stream == stream)
+    in_stream = (packets.stream >= 0) & (packets.masking_key < 0)  # a frame of WebSocket says where it goes on itself
+    for stream in np.unique(packets.stream[in_stream]).tolist():
+        places = np.flatnonzero(in_stream & (packets.stream == stream))
         places = places[np.argsort(packets.offset[places], kind="stable")]
         begins = packets.offset[places]
         sizes = packets.payload_length[places] + HEADER_LEN

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from netlab.capture.messages import Message
     from netlab.capture.selection import Wanted
     from netlab.capture.streams import Stream
+    from netlab.capture.web_layers import Web
+    from netlab.capture.web_messages import WebMessage
 
 _MAPPED_FROM = 16 * MIB
 """A file of this size is mapped into memory and not read: what is cut off it meanwhile would end this process, so it is
@@ -68,19 +70,35 @@ class CapturedPacket:
         return to_scapy(self.record.data, self.record.interface.linktype)
 
     @functools.cached_property
+    def _web(self) -> Web | None:
+        row = self.record.number - 1
+        if self._whole is None or row not in self._whole.web_units_of:
+            return None
+        from netlab.capture.web_layers import Web
+
+        return Web(self._whole, row)
+
+    @property
+    def clear(self) -> bytes:
+        """Its bytes as they would be if no frame of WebSocket in it was masked."""
+        return self.record.data if self._web is None else self._web.clear(self.record.data)
+
+    @functools.cached_property
     def layers(self) -> list[Layer]:
         """Its layers, the link's first, with their fields and the bytes these stand in."""
-        return layers_of(self.scapy, self.record.data, self._parts)
+        return layers_of(self.scapy, self.record.data, self._parts, self._web)
 
     @property
     def sums(self) -> Sums:
         """What its bytes are spent on."""
-        return sums(self.layers, self.record.data)
+        return sums(self.layers, self.clear)
 
     @functools.cached_property
     def summary(self) -> Summary:
         """Its line in a list of packets."""
-        return summarize(self.record, self._parts)
+        if self._web is None:
+            return summarize(self.record, self._parts)
+        return summarize(self.record, web=self._web)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -192,6 +210,13 @@ class Capture:
 
         numbers = None if self._rows is None else set(self.columns.number.tolist())
         return [one for one in messages(self._whole) if numbers is None or one.last_number in numbers]
+
+    def web(self) -> list[WebMessage]:
+        """HTTP messages and frames of WebSocket that these packets completed, in the order in which they were."""
+        from netlab.capture.web_messages import web_messages
+
+        numbers = None if self._rows is None else set(self.columns.number.tolist())
+        return [one for one in web_messages(self._whole) if numbers is None or one.last_number in numbers]
 
     @property
     def whole(self) -> Capture:

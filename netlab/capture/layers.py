@@ -24,6 +24,7 @@ from netlab.packets.text import printable_bytes
 
 if TYPE_CHECKING:
     from netlab.capture.continued import Part
+    from netlab.capture.web_layers import Web
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -49,6 +50,23 @@ class Field(msgspec.Struct, frozen=True):
     bits: tuple[int, int] | None = None
 
 
+class Masked(msgspec.Struct, frozen=True):
+    """What a frame of WebSocket carries, as it stands in the packet and as it was said (RFC 6455 §5.3).
+
+    Attributes:
+        start, end: the bytes of the packet.
+        bytes: they, as hex digits.
+        key: four bytes, repeated as often as needed; the first of them is for the first byte here.
+        says: each byte XORed with the key's.
+    """
+
+    start: int
+    end: int
+    bytes: str
+    key: str
+    says: str
+
+
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One PDU within the packet: its header, and what it carries.
 
@@ -61,6 +79,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         start, payload_start, end: the header is [start, payload_start), what it carries [payload_start, end).
         fields: of the header, in order.
         notes: what is to be said of it, a sentence each.
+        masked: of a frame of WebSocket that is masked: how what it carries is read. The layers in it are.
     """
 
     protocol: str
@@ -73,6 +92,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     fields: tuple[Field, ...]
     notes: tuple[str, ...] = ()
+    masked: Masked | None = None
 
     @property
     def header_len(self) -> int:
@@ -188,18 +208,74 @@ def dissect(data: bytes, linktype: int = LinkType.EN10MB) -> list[Layer]:
     return layers_of(to_scapy(data, linktype), data)
 
 
-def layers_of(packet: Any, data: bytes, parts: Sequence[Part] = ()) -> list[Layer]:
+def layers_of(packet: Any, data: bytes, parts: Sequence[Part] = (), web: Web | None = None) -> list[Layer]:
     """The layers of a packet that scapy has dissected from `data`.
 
     Args:
         parts: what a TCP segment holds of netlab packets that do not begin in it with a whole header: the packet alone
             does not say (`continued`).
+        web: what it holds of HTTP and WebSocket, which only the streams say.
     """
-    layers: list[Layer] = []
     chain = list(_chain(packet))
+    if web is not None:
+        above = 1 + next((number for number, part in enumerate(chain) if type(part).__name__ == "TCP"), len(chain))
+        padding = [part for part in chain[above:] if type(part).__name__ == "Padding"]
+        below = _layers(chain[:above], data)
+        carried = list(web.layers(data))
+        at = carried[-1].end if carried else len(data)
+        return [*below, *carried, *_layers(padding, data, at=at)]
     if parts and parts[0].before:
         chain = _with_continued(chain, parts[0].length)
-    at, above_transport, limit = 0, False, len(data)
+    return _layers(chain, data, parts)
+
+
+def netlab_layers(data: bytes, start: int, end: int) -> list[Layer]:
+    """The layers of netlab packets that are [start, end) of `data` and that something above TCP carries."""
+    from netlab.capture.scapy_layers import NetlabPacket
+
+    return _layers(list(_chain(NetlabPacket(data[start:end]))), data, at=start, limit=end, above_transport=True)
+
+
+def placed(
+    title: str,
+    start: int,
+    payload_start: int,
+    end: int,
+    fields: tuple[Field, ...],
+    notes: tuple[str, ...] = (),
+    masked: Masked | None = None,
+    *,
+    above_transport: bool = True,
+) -> Layer:
+    """A layer, with its place in both models."""
+    placement = _placement(title, above_transport)
+    return Layer(
+        protocol=title,
+        pdu=placement.pdu,
+        osi=placement.osi_text,
+        tcp_ip=placement.tcp_ip,
+        contested=placement.contested,
+        start=start,
+        payload_start=payload_start,
+        end=end,
+        fields=fields,
+        notes=notes,
+        masked=masked,
+    )
+
+
+def _layers(
+    chain: Sequence[Any],
+    data: bytes,
+    parts: Sequence[Part] = (),
+    *,
+    at: int = 0,
+    limit: int | None = None,
+    above_transport: bool = False,
+) -> list[Layer]:
+    """scapy's layers as ours: the first begins at `at`, and none ends behind `limit`."""
+    layers: list[Layer] = []
+    limit = len(data) if limit is None else limit
     for number, part in enumerate(chain):
         own = part.raw_packet_cache if part.raw_packet_cache is not None else part.self_build()
         kind = type(part).__name__
@@ -209,30 +285,16 @@ def layers_of(packet: Any, data: bytes, parts: Sequence[Part] = ()) -> list[Laye
         end = min(_end_of(kind, part, start, at), limit)
         limit = end if kind in ("IP", "IPv6", "UDP") else limit
         payload_start = start if kind in _NO_HEADER else at
-        title = _title(kind, part, chain[:number])
-        placement = _placement(title, above_transport)
         fields = () if kind in _NO_HEADER else tuple(_fields(part, own, start))
         if kind in _NO_HEADER and at > start:
             fields = (_text_field(kind, data[start:at], start),)
-        notes = tuple(remarks(kind, part, chain[:number], data, start, end))
+        notes = tuple(remarks(kind, part, list(chain[:number]), data, start, end))
         if parts and kind == "NetlabContinued":
             notes = (parts[0].note,)
         elif parts and not parts[-1].before and kind == "Raw":
             notes = (parts[-1].note,)
-        layers.append(
-            Layer(
-                protocol=title,
-                pdu=placement.pdu,
-                osi=placement.osi_text,
-                tcp_ip=placement.tcp_ip,
-                contested=placement.contested,
-                start=start,
-                payload_start=payload_start,
-                end=max(end, at),
-                fields=fields,
-                notes=notes,
-            )
-        )
+        title = _title(kind, part, list(chain[:number]))
+        layers.append(placed(title, start, payload_start, max(end, at), fields, notes, above_transport=above_transport))
         above_transport = above_transport or kind in ("TCP", "UDP", "TCPerror", "UDPerror")
     return layers
 

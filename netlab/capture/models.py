@@ -196,6 +196,15 @@ _PLACEMENTS = (
         "RFC 6455 §1.7",
     ),
     Placement(
+        "Engine.IO",
+        "packet",
+        (7,),
+        "Application",
+        "To WebSocket and HTTP it is what they carry. What it does for Socket.IO (one connection over two carriers, "
+        "pings, an id that outlives a request) is what OSI calls a session, so it is also put at 5.",
+        "the Engine.IO protocol, revision 4",
+    ),
+    Placement(
         "Socket.IO",
         "packet",
         (7,),

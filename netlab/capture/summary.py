@@ -20,6 +20,8 @@ from netlab.units import Ns
 
 if TYPE_CHECKING:
     from netlab.capture.continued import Part
+    from netlab.capture.web_layers import Web
+    from netlab.capture.web_messages import WebPart
 
 _MOST = 70_000  # bytes: no packet on a network is longer, whatever a file claims
 _LINKS: dict[int, str] = {
@@ -76,6 +78,8 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         length: bytes the packet had on the link, also where fewer were captured.
         header_lens: bytes of each header up to TCP's or UDP's, by protocol, the link's first.
         payload_len: bytes that TCP or UDP carried.
+        web: HTTP messages and frames of WebSocket that it holds any bytes of; a netlab packet in one that ends here is
+            among `netlab`.
         damaged: what is wrong with it, or "".
     """
 
@@ -92,15 +96,17 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     header_lens: dict[str, int] = {}
     payload_len: int | None = None
     netlab: tuple[NetlabPart, ...] = ()
+    web: tuple[WebPart, ...] = ()
     damaged: str = ""
     comment: str = ""
 
 
-def summarize(record: Record, parts: Sequence[Part] = ()) -> Summary:
+def summarize(record: Record, parts: Sequence[Part] = (), web: Web | None = None) -> Summary:
     """The line of one record. Bytes that do not decode are named `damaged`; nothing raises.
 
     Args:
         parts: what a TCP segment holds of netlab packets that do not begin in it with a whole header (`continued`).
+        web: what it holds of HTTP and WebSocket.
     """
     found: dict[str, Any] = {"protocol": f"link type {record.interface.linktype}", "header_lens": {}}
     data = record.data + bytes(min(record.original_len, _MOST) - len(record.data))  # what was cut off counts as zeros
@@ -109,9 +115,14 @@ def summarize(record: Record, parts: Sequence[Part] = ()) -> Summary:
     except DecodeError as error:
         found["damaged"] = str(error)
     carried = found.pop("carried", b"")
-    continued = [_continued(part) for part in parts[:1] if part.before]
-    behind = carried[parts[0].length :] if continued else carried
-    found["netlab"] = (*continued, *netlab_parts(behind))
+    if web is not None:
+        held = list(web.parts())
+        found["web"] = tuple(part for part, _ in held)
+        found["netlab"] = tuple(part for _, packet in held for part in netlab_parts(packet))
+    else:
+        continued = [_continued(part) for part in parts[:1] if part.before]
+        behind = carried[parts[0].length :] if continued else carried
+        found["netlab"] = (*continued, *netlab_parts(behind))
     return Summary(
         number=record.number,
         time_ns=record.time_ns,

@@ -31,6 +31,10 @@ _TINTS = {
     "Transport": ("#f5cc70", "#e69f00", "yellow", "bright_yellow"),
     "netlab packet": ("#e6bcd3", "#cc79a7", "bright_magenta", "bright_red"),
     "chat event": ("#f8f2a0", "#e5d92f", "white", "bright_white"),
+    "HTTP": ("#9fc5e8", "#6fa8dc", "blue", "bright_blue"),
+    "WebSocket": ("#f0b592", "#e08850", "red", "bright_red"),
+    "Engine.IO": ("#e6bcd3", "#cc79a7", "bright_magenta", "magenta"),
+    "Socket.IO": ("#f8f2a0", "#e5d92f", "white", "bright_white"),
     "data": ("#d0d0d0", "#b8b8b8", "white", "bright_white"),
 }
 """By the protocol, or where RFC 1122 puts it: two shades as true colour, and two for terminals of 16 colours."""

@@ -15,13 +15,16 @@ from netlab.cli.byte_map import ByteMap, Paint, letter_of, painter
 from netlab.cli.journeys import show_journeys
 from netlab.cli.packet_lines import line_of
 from netlab.cli.sentences import broken, terminal_width
-from netlab.packets.text import printable
+from netlab.packets.text import printable, printable_bytes
 
 if TYPE_CHECKING:
     from netlab.capture.files import Capture, CapturedPacket
-    from netlab.capture.layers import Field, Layer, Sums
+    from netlab.capture.layers import Field, Layer, Masked, Sums
 
 _LINES_OF_A_VALUE = 4
+UNMASKED = 16
+"""Bytes of which the unmasking is shown."""
+
 _NARROW = 80
 """Columns, where the output is no terminal."""
 
@@ -151,10 +154,26 @@ def _show_layer(layer: Layer, letter: str, paint: Paint | None) -> None:
     for number, field in enumerate(layer.fields):
         mark = "" if paint is None else paint(" ", layer.protocol, number)
         _say(f"{mark or ' '} {_span(field):>14}  {field.name:<{width}}  {_beginning(field.shown)}")
+    if layer.masked is not None:
+        for line in _unmasking(layer.masked):
+            _say(line)
     for note in layer.notes:
         _say_note(note)
     if layer.contested:
         _say_note(f"Contested: {layer.contested}")
+
+
+def _unmasking(masked: Masked) -> list[str]:
+    """The step from the bytes in the packet to what was said: a row of each, one byte under the other."""
+    there, says = bytes.fromhex(masked.bytes), bytes.fromhex(masked.says)
+    key = (bytes.fromhex(masked.key) * UNMASKED)[: min(len(there), UNMASKED)]
+    more = "" if len(there) <= UNMASKED else f"  ... {len(there) - UNMASKED:,} more bytes in the same way"
+    return [
+        f"  * Unmasking, each byte XORed with the key's (RFC 6455 §5.3):{more}",
+        f"      masked  {there[:UNMASKED].hex(' ')}",
+        f"      key     {key.hex(' ')}",
+        f"      says    {says[:UNMASKED].hex(' ')}  {printable_bytes(says[:UNMASKED])}",
+    ]
 
 
 def _say_note(text: str) -> None:

@@ -28,6 +28,8 @@ def line_of(summary: Summary, began: int, *, interface: int = 0) -> str:
         words.insert(1, f"{summary.interface:<{interface}}")
     payload = "" if summary.payload_len is None else f" ({summary.payload_len})"
     words += [f"{summary.protocol:<5}", f"{summary.flags:<8}", f"{f'{summary.length} B{payload}':<14}"]
+    if summary.web:
+        words.append(click.style(" | ".join(str(part) for part in summary.web), fg="cyan"))
     if summary.netlab:
         words.append(click.style(" | ".join(str(part) for part in summary.netlab), fg="green"))
     return " ".join(words + _ending(summary)).rstrip()

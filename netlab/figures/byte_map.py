@@ -101,7 +101,7 @@ def pieces(layers: Sequence[Layer], length: int) -> list[Piece]:
 
 def byte_map(packet: CapturedPacket, *, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Draw one packet byte by byte. A field's frame runs on over the end of a row."""
-    data, layers = packet.record.data, packet.layers
+    data, clear, layers = packet.record.data, packet.clear, packet.layers
     shown, hidden = _rows(len(data))
     rows = max(len(shown), 1.75 * len(layers) + 0.2)
     margins = style.Margins(left=0.1, right=0.1, above=0.45, below=0.5)
@@ -124,7 +124,7 @@ def byte_map(packet: CapturedPacket, *, ax: Axes | None = None, theme: Theme = L
         )
     places = {row: place for place, row in enumerate(shown) if row is not None}
     for piece in pieces(layers, len(data)):
-        _draw_piece(ax, theme, piece, layers[piece.layer], data, places)
+        _draw_piece(ax, theme, piece, layers[piece.layer], (data, clear), places)
     _name_layers(ax, theme, layers, places, len(shown))
     style.caption(ax, theme, _caption(packet))
     return ax
@@ -145,10 +145,14 @@ def _spans(piece: Piece) -> Iterator[tuple[int, int, int]]:
         yield row, max(piece.start - row * ROW, 0), min(piece.end - row * ROW, ROW)
 
 
-def _draw_piece(ax: Axes, theme: Theme, piece: Piece, layer: Layer, data: bytes, places: dict[int, int]) -> None:
+def _draw_piece(
+    ax: Axes, theme: Theme, piece: Piece, layer: Layer, both: tuple[bytes, bytes], places: dict[int, int]
+) -> None:
+    """`both`: the packet as it is, and without masks: letters say what was said, hex digits what was sent."""
+    data, clear = both
     colour = layer_colour(layer, theme)
     spans = [span for span in _spans(piece) if span[0] in places]
-    texts = layer.protocol in ("chat event", "data") or not piece.fields
+    texts = layer.protocol in ("chat event", "data", "HTTP") or not piece.fields
     named, size = ("", style.TINY) if texts else _name_span(piece, spans)
     longest = max(spans, key=lambda span: span[2] - span[1], default=None)
     for span in spans:
@@ -164,10 +168,10 @@ def _draw_piece(ax: Axes, theme: Theme, piece: Piece, layer: Layer, data: bytes,
             middle = (first + last) / 2
             ax.text(middle, top + 0.31, named, ha="center", va="center", fontsize=size, color=theme.ink)
         for column in range(first, last):
-            byte = data[row * ROW + column]
+            byte, said = data[row * ROW + column], clear[row * ROW + column]
             low = 0.7 if not texts else 0.68
-            if texts and 0x20 < byte < 0x7F:
-                shown = style.safe(chr(byte))
+            if texts and 0x20 < said < 0x7F:
+                shown = style.safe(chr(said))
                 ax.text(column + 0.5, top + 0.32, shown, ha="center", va="center", fontsize=style.TINY, color=theme.ink)
             ax.text(
                 column + 0.5,
@@ -227,7 +231,11 @@ def _caption(packet: CapturedPacket) -> str:
     record = packet.record
     cut = "" if len(record.data) == record.original_len else f", {len(record.data)} of them captured"
     star = "; * placement contested" if any(layer.contested for layer in packet.layers) else ""
-    return f"packet {record.number}, {record.original_len} bytes{cut}; bytes in hexadecimal, rows counted from 0{star}"
+    masked = "; letters without the mask" if any(layer.masked for layer in packet.layers) else ""
+    return (
+        f"packet {record.number}, {record.original_len} bytes{cut}; bytes in hexadecimal, rows counted from 0"
+        f"{masked}{star}"
+    )
 
 
 def text(packet: CapturedPacket) -> str:
@@ -240,6 +248,10 @@ def text(packet: CapturedPacket) -> str:
         for field in layer.fields:
             last = "" if field.end == field.start + 1 else f"-{field.end - 1}"
             lines.append(f"  bytes {field.start}{last}: {field.name} = {field.shown}")
+        if layer.masked is not None:
+            there, says = bytes.fromhex(layer.masked.bytes)[:ROW], bytes.fromhex(layer.masked.says)[:ROW]
+            key = (bytes.fromhex(layer.masked.key) * ROW)[: len(there)]
+            lines.append(f"  unmasked: {there.hex(' ')} XOR {key.hex(' ')} = {says.hex(' ')}")
     return "\n".join(lines)
 
 

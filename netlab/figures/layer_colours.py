@@ -5,7 +5,14 @@ from __future__ import annotations
 from netlab.capture.layers import Layer
 from netlab.figures.style import Theme
 
-_OUR_OWN = {"netlab packet": "purple", "chat event": "yellow"}  # both application layer, and told apart
+_APART = {
+    "netlab packet": "purple",
+    "chat event": "yellow",
+    "HTTP": "blue",
+    "WebSocket": "vermillion",
+    "Engine.IO": "purple",
+    "Socket.IO": "yellow",
+}  # all application layer; those that stand within each other are told apart
 _BY_LAYER = {"Link": "orange", "Internet": "sky", "Transport": "green", "Application": "purple"}
 _LOAD = {"data", "padding"}
 
@@ -14,7 +21,7 @@ def colour_of(protocol: str, tcp_ip: str, theme: Theme) -> str:
     """The colour of a protocol at this layer of RFC 1122; grey where neither says anything."""
     if protocol in _LOAD:
         return theme.faint
-    name = _OUR_OWN.get(protocol) or _BY_LAYER.get(tcp_ip)
+    name = _APART.get(protocol.removesuffix(" (continued)")) or _BY_LAYER.get(tcp_ip)
     return theme.faint if name is None else str(getattr(theme, name))
 
 

@@ -1,6 +1,6 @@
 """Damaged bytes for whatever reads bytes: nothing but the errors that it names may come out.
 
-    python tests/fuzz/fuzz.py --count 1000000 [--target columns] [--seed 7]
+    python -m tests.fuzz.fuzz --count 1000000 [--target columns] [--seed 7]
 
 An input is one of a target's examples, damaged in up to six places: bits turned, numbers replaced by those at which
 code breaks, pieces cut out, doubled or exchanged with another example. `--count` inputs are shared out to the targets
@@ -36,6 +36,7 @@ from netlab.packets.capture_file import is_pcap, read_records
 from netlab.packets.capture_record import Interface, LinkType, Located, Record
 from netlab.packets.reassembly import Arrived, Reassembler
 from netlab.protocols.stream import BytesArrived, StreamConnection
+from tests.fuzz.web import WEB_TALKS, WEB_TEXTS, web_formats, web_streams
 
 A, B = ipaddress.IPv4Address("10.0.0.1"), ipaddress.IPv4Address("10.0.0.2")
 A6, B6 = ipaddress.IPv6Address("fd00::1"), ipaddress.IPv6Address("fd00::2")
@@ -276,6 +277,8 @@ TARGETS = {
     "netlab packet": Target([*PACKETS, PACKETS[0] + PACKETS[6]], packets_and_messages, (DecodeError,), 10),
     "stream framing": Target([b"".join(PACKETS), PACKETS[0] * 3], stream_framing, (), 5),
     "chat messages": Target(CHATS, chats, CHAT_ERRORS, 10),
+    "web formats": Target(WEB_TEXTS, web_formats, (), 10),
+    "web streams": Target(WEB_TALKS, web_streams, (), 1),
     "summary": Target(FRAMES, summaries, (), 2),
     "layers": Target(FRAMES, layers, (), 4),
     "columns": Target(FRAMES, whole_frames, (CaptureError,), 1.5),

@@ -1,4 +1,4 @@
-"""The fuzz targets, a few inputs of each: `python tests/fuzz/fuzz.py --count 1000000` reads many."""
+"""The fuzz targets, a few inputs of each: `python -m tests.fuzz.fuzz --count 1000000` reads many."""
 
 from __future__ import annotations
 

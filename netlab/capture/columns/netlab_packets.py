@@ -1,5 +1,5 @@
 """netlab's packets wherever they stand: in UDP datagrams, one behind the other, and in streams put together, TCP's and
-those that rudp carries in datagrams."""
+those that rudp carries in datagrams; in TCP's also in frames of WebSocket."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.capture.columns.stream_bytes import StreamBytes
+from netlab.capture.columns.web_streams import Unit
 from netlab.packets import udp
 from netlab.packets.packet import HEADER, HEADER_LEN, MAGIC, VERSION, begins_like_a_packet
+from netlab.packets.websocket import FrameHead, Opcode
 
 if TYPE_CHECKING:
     from netlab.capture.columns.whole_file import WholeFile
 
 _FIELDS = ("type", "flags", "payload_length", "fragment_index", "fragment_count", "message_id")
-_NAMES = ("row", "last_row", "stream", "rudp_stream", "offset", *_FIELDS, "intact")
+_NAMES = ("row", "last_row", "stream", "rudp_stream", "offset", *_FIELDS, "intact", "masking_key")
 _MAGIC = int.from_bytes(MAGIC, "big")
 _CRC_AT = HEADER.byte("crc")
 
@@ -35,6 +37,7 @@ class NetlabPackets:
         offset: where in that stream it begins; in a datagram, where in its payload.
         type, flags, payload_length, fragment_index, fragment_count, message_id: the fields of its header.
         intact: 1 where its CRC is right, 0 where it is wrong, -1 where not all of it was captured.
+        masking_key: of the frame of WebSocket that it stands in, 0 where that is not masked; -1 in no frame.
     """
 
     row: NDArray[np.int64]
@@ -49,6 +52,7 @@ class NetlabPackets:
     fragment_count: NDArray[np.int64]
     message_id: NDArray[np.int64]
     intact: NDArray[np.int64]
+    masking_key: NDArray[np.int64]
 
     def __init__(self, values: NDArray[np.int64]) -> None:
         """Take one line of `values` for each attribute."""
@@ -66,6 +70,8 @@ def find_packets(whole: WholeFile) -> NetlabPackets:
     begun = whole.streams.begun
     for number in np.unique(whole.streams.spans.stream).tolist():
         found.append(_in_stream((number, -1), bool(begun[number]), whole.stream_bytes(number)))
+    for number, units in whole.web_units.items():
+        found.append(_in_frames(number, units, whole.stream_bytes(number)))
     for number, stream in enumerate(whole.rudp_streams):
         found.append(_in_stream((-1, number), stream.start[:1] == [0], stream))
     packets = NetlabPackets(np.concatenate(found, axis=1))
@@ -109,7 +115,7 @@ def find_in_datagrams(whole: WholeFile) -> NetlabPackets:
             for start, stop, limit in zip(at.tolist(), behind.tolist(), end.tolist(), strict=True)
         ]
         none = np.full(len(rows), -1)
-        found.append(np.array([rows, rows, none, none, at - begin, *fields, intact], np.int64))
+        found.append(np.array([rows, rows, none, none, at - begin, *fields, intact, none], np.int64))
         at = behind
     return NetlabPackets(np.concatenate(found, axis=1))
 
@@ -133,10 +139,28 @@ def _in_stream(numbers: tuple[int, int], begun: bool, stream: StreamBytes) -> ND
         intact = -1 if parts is None else _is_intact(parts)
         rows = stream.rows(at, end)
         last = max(last, *rows)
-        found.append((rows[0], last, *numbers, at, *(fields[name] for name in _FIELDS), intact))
+        found.append((rows[0], last, *numbers, at, *(fields[name] for name in _FIELDS), intact, -1))
         if intact == 0:  # a wrong CRC ends the connection
             break
         at = end
+    return np.array(found, np.int64).reshape(-1, len(_NAMES)).T
+
+
+def _in_frames(number: int, units: list[Unit], stream: StreamBytes) -> NDArray[np.int64]:
+    """Those that are binary messages of WebSocket, one to a frame."""
+    found: list[tuple[int, ...]] = []
+    for unit in units:
+        if not isinstance(unit.head, FrameHead) or unit.engine or not unit.is_one_message:
+            continue
+        header = unit.clear(stream.available(unit.body, min(HEADER_LEN, unit.head.length)))
+        if unit.head.opcode != Opcode.BINARY or not begins_like_a_packet(header):
+            continue
+        fields = HEADER.read(header)
+        parts = stream.parts(unit.body, unit.body + HEADER_LEN + fields["payload_length"])
+        intact = -1 if parts is None else _is_intact([unit.clear(b"".join(parts))])
+        row, last = stream.rows(unit.body, unit.body + 1)[0], unit.last_row if unit.last_row >= 0 else unit.row
+        key = int.from_bytes(unit.key or b"", "big")
+        found.append((row, last, number, -1, unit.body, *(fields[name] for name in _FIELDS), intact, key))
     return np.array(found, np.int64).reshape(-1, len(_NAMES)).T
 
 

@@ -49,6 +49,14 @@ class StreamBytes:
         parts = self.parts(start, end)
         return None if parts is None else b"".join(parts)
 
+    def available(self, start: int, most: int) -> bytes:
+        """The bytes from `start` on up to the first gap, at most so many; b"" where the first is in one."""
+        end = start
+        place = bisect_right(self.start, start) - 1
+        while 0 <= place < len(self.start) and self.start[place] <= end < self.end[place] and end < start + most:
+            end, place = min(self.end[place], start + most), place + 1
+        return self.read(start, end) or b""
+
     def rows(self, start: int, end: int) -> list[int]:
         """The rows of the packets that carried any of the bytes [start, end) first, in the order of the bytes."""
         place = max(0, bisect_right(self.start, start) - 1)

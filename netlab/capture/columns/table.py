@@ -112,12 +112,20 @@ _GROUPS: dict[str, dict[str, tuple[str, str, int | str | None, str]]] = {
         "arp_sender": ("O", "", "", "sender's IPv4 address"),
         "arp_target": ("O", "", "", "target's IPv4 address"),
     },
+    "web": {
+        "http_messages": ("i4", "", None, "HTTP messages whose heads begin in this packet"),
+        "http_status": ("i4", "", -1, "of the first of them that is an answer, such as 101"),
+        "websocket_frames": ("i4", "", None, "WebSocket frames that begin in this packet"),
+        "websocket_opcode": ("i4", "", -1, "of the first of them: 1 text, 2 binary, 8 close, 9 ping, 10 pong"),
+        "websocket_masked": ("i1", "", -1, "1 where it has a masking key, else 0"),
+        "websocket_payload_len": ("i8", "bytes", -1, "its payload length"),
+    },
     "netlab": {
         "netlab_packets": (
             "i4",
             "",
             None,
-            "netlab packets that begin in this packet: in its datagram, in TCP's stream or in rudp's",
+            "netlab packets that begin in this packet: in its datagram, TCP's stream, a frame there, or rudp's",
         ),
         "netlab_type": ("i4", "", -1, "what the first of them is for: `packet.PacketType`, 0 data"),
         "netlab_flags": ("i4", "", -1, "its flags: 1 SESSION"),

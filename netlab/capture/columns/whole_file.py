@@ -19,8 +19,10 @@ from netlab.capture.columns.stream_bytes import StreamBytes
 from netlab.capture.columns.stream_numbers import Streams, stream_columns
 from netlab.capture.columns.table import COLUMNS
 from netlab.capture.columns.tcp_options import option_columns, window_columns
+from netlab.capture.columns.web_streams import Unit, find_units, units_in_segments, web_columns
 from netlab.capture.octets import Octets
 from netlab.capture.record_index import RecordIndex
+from netlab.packets import websocket
 from netlab.packets.packet import HEADER_LEN
 
 if TYPE_CHECKING:
@@ -130,6 +132,19 @@ class WholeFile:
         return put_together(self, self.rudp_segments)
 
     @functools.cached_property
+    def web_units(self) -> dict[int, list[Unit]]:
+        """By the number of the TCP stream: its HTTP messages and frames of WebSocket, in order."""
+        return find_units(self)
+
+    @functools.cached_property
+    def web_units_of(self) -> dict[int, list[Unit]]:
+        """By row: those that its TCP segment holds any bytes of."""
+        return units_in_segments(self)
+
+    def _make_web(self) -> dict[str, NDArray[Any]]:
+        return web_columns(self.web_units, len(self.index))
+
+    @functools.cached_property
     def netlab_packets(self) -> NetlabPackets:
         """netlab's packets in all datagrams and streams."""
         return find_packets(self)
@@ -151,7 +166,8 @@ class WholeFile:
         end = start + HEADER_LEN + int(packets.payload_length[place])
         stream, rudp_stream = int(packets.stream[place]), int(packets.rudp_stream[place])
         if stream >= 0:
-            return self.stream_bytes(stream).read(start, end) or b""
+            data, key = self.stream_bytes(stream).read(start, end) or b"", int(packets.masking_key[place])
+            return websocket.masked(data, key.to_bytes(4, "big")) if key > 0 else data
         if rudp_stream >= 0:
             return self.rudp_streams[rudp_stream].read(start, end) or b""
         at = int(self.payload_at[packets.row[place]])

@@ -1,5 +1,7 @@
 """Captures that come with the package, for where no live one can be had: `chat-tcp` and `chat-udp`, made by
-`netlab demo` itself; `websocket`, an upgrade, texts, a ping and a close between a client and a server of `websockets`.
+`netlab demo` itself; `websocket`, an upgrade, texts, a ping and a close between a client and a server of `websockets`;
+`socketio`, two people in a room of a Socket.IO server, one over WebSocket and one over polling. The last two are made
+by `docs/make_captures.py`.
 """
 
 from __future__ import annotations
