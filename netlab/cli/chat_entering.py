@@ -88,7 +88,8 @@ def not_there(options: Options, server: Server, error: ConnectionEnded) -> Conne
     """That a server can't be reached, with what to do about it."""
     said = printable(str(error)).replace(server.url, options.shown)
     where = "" if options.shown in said else f"{options.shown}: "
-    host_it = "" if options.may_host or options.tls else f": {options.who} serve hosts a chat"
+    offered = "nobody listens" in said and not options.may_host and not options.tls
+    host_it = f": {options.who} serve hosts a chat" if offered else ""
     return ConnectionEnded(f"{where}{said}{host_it}", clean=False)
 
 

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 import netlab
+from netlab.cli.sentences import broken
 from netlab.cli.system_packages import install_command
 from netlab.errors import NetlabError
 from netlab.packets.text import printable
@@ -54,9 +55,10 @@ def command(as_json: bool) -> None:
         mark = (
             click.style("yes", fg="green") if check.ok else click.style("no ", fg="red" if check.needed else "yellow")
         )
-        click.echo(f"{mark}  {check.name:<{width}}  {printable(check.found)}", color=colour)
-        if check.command is not None:
-            click.echo(f"{'':<{width + 5}}  -> {printable(check.command)}", color=colour)
+        beside = width + 7
+        click.echo(f"{mark}  {check.name:<{width}}  {broken(printable(check.found), beside)}", color=colour)
+        if check.command is not None:  # in one line, so that it can be copied
+            click.echo(f"{'':<{beside}}-> {printable(check.command)}", color=colour)
 
 
 def examine() -> list[Check]:
@@ -136,5 +138,5 @@ def _tshark() -> Check:
         told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError) as error:
         return Check("tshark", False, f"{path} does not run: {error}")
-    first = told.splitlines()[0] if told else "of unknown version"
+    first = told.splitlines()[0].partition(" (Git")[0] if told else "of unknown version"
     return Check("tshark", True, f"{first} at {path}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,8 @@ import msgspec
 
 from netlab.capture import recording as capture_files
 from netlab.cli.argument_types import Number
+from netlab.cli.commands import suggestion
+from netlab.cli.sentences import broken, terminal_width
 from netlab.errors import UnitError
 from netlab.network.link_config import BadLink, LinkConfig
 from netlab.network.link_options import parse_link
@@ -122,11 +124,12 @@ def command(
     if as_json:
         click.echo(msgspec.json.encode({"seed": number, "link": where, **told}).decode())
     else:
-        click.echo("\n".join([f"{where}, seed {number}", "", *lines]))
+        click.echo("\n".join(map(broken, [f"{where}, seed {number}", "", *lines])))
     return 0
 
 
 R = TypeVar("R", CcRules, ArqRules)
+T = TypeVar("T")
 
 
 def _given(rules: R, **options: int | None) -> R:
@@ -155,10 +158,21 @@ def _in_words(there: str, back: str) -> str:
     return f"link {there}" if there == back else f"there {there}; back {back}"
 
 
+def _entrants(option: str, names: str, known: Mapping[str, type[T]], what: str) -> list[type[T]]:
+    """Those who race, by their names."""
+    chosen = []
+    for name in map(str.strip, names.split(",")):
+        if ":" not in name and name not in known:
+            near = suggestion(name, known) or f": they are {', '.join(known)}, or your own as my_module:MyClass"
+            raise click.UsageError(f"{option} {name}: there is no such {what}{near}")
+        chosen.append(entrant(name, known, what))
+    return chosen
+
+
 def _race_controls(
     names: str, directions: tuple[LinkConfig, LinkConfig], rules: CcRules, seed: int, tap: Tap | None
 ) -> tuple[list[str], dict[str, object]]:
-    entrants = [entrant(name.strip(), CONTROLS, "congestion control") for name in names.split(",")]
+    entrants = _entrants("--cc", names, CONTROLS, "congestion control")
     if rules.lasts <= rules.apart * (len(entrants) - 1):
         raise click.UsageError("--start-apart: the last would begin after the end: let it last longer")
     with _progress(rules.lasts, getattr(directions[0].rate, "bit_s", SHOWN_FROM)) as progress:
@@ -205,7 +219,7 @@ def _progress(lasts: Ns, bit_s: int) -> Iterator[Callable[[float], None] | None]
 def _race_arqs(
     names: str, directions: tuple[LinkConfig, LinkConfig], rules: ArqRules, seed: int, tap: Tap | None
 ) -> tuple[list[str], dict[str, object]]:
-    entrants = [entrant(name.strip(), ARQS, "ARQ") for name in names.split(",")]
+    entrants = _entrants("--arq", names, ARQS, "ARQ")
     results = race_arqs(entrants, directions, rules, seed=seed, tap=tap)
     columns = ["", "goodput", "theory", "no loss", "sent", "again", "delivered", "lost"]
     rows = [
@@ -238,9 +252,18 @@ def _ms(value: float | None) -> str:
 
 
 def table(columns: list[str], rows: list[list[str]]) -> list[str]:
-    """Lines of text; the first column to the left, the others to the right."""
-    widths = [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns))]
+    """Lines of text, one for each who races; in a terminal that is too narrow for that, one for each measurement."""
+    lines = _aligned([columns, *rows])
+    room = terminal_width()
+    if room is None or max(map(len, lines)) <= room:
+        return lines
+    return _aligned([list(turned) for turned in zip(*[columns, *rows], strict=True)])
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """The first column to the left, the others to the right."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     return [
         f"{row[0]:{widths[0]}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
-        for row in [columns, *rows]
+        for row in rows
     ]

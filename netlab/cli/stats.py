@@ -62,5 +62,5 @@ async def _ask(url: str, token: str, tls: ssl.SSLContext | None) -> dict[str, An
         async with connect(url, token=token, tls=tls, reconnect=False) as chat:
             return await chat.stats()
     except ConnectionEnded as error:
-        said = str(error)
+        said = str(error) + (": netlab serve starts a server" if "nobody listens" in str(error) else "")
         raise ConnectionEnded(said if url in said else f"{url}: {said}", clean=False) from None

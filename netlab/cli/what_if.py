@@ -12,6 +12,7 @@ import msgspec
 
 from netlab.cli.argument_types import File
 from netlab.cli.link_options import drawn, seed_option
+from netlab.cli.sentences import broken
 from netlab.units import MS
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 BEFORE = 3
 """Rows that are shown of what is alike before the runs part."""
+
+LEAST_PACKET = 30
+"""Columns for what a packet was, where both timelines stand side by side."""
 
 ROWS = 20
 """Rows that are shown behind it, of those that differ."""
@@ -87,12 +91,12 @@ def command(
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
         return 0
-    click.echo(f"{scenario}, seed {number}: {chosen.about}\n")
+    click.echo(broken(f"{scenario}, seed {number}: {chosen.about}") + "\n")
     if not text:
         for line in _table(found, rows, shutil.get_terminal_size().columns):
             click.echo(line)
     for sentence in found.differences:
-        click.echo(sentence)
+        click.echo(broken(sentence))
     return 0
 
 
@@ -125,7 +129,9 @@ def _table(found: WhatIf, most: int, width: int) -> list[str]:
     left = [_side(rows[place].first) for place in shown]
     right = [_side(rows[place].second) for place in shown]
     side = max(map(len, [*left, "as it was"]))
-    middle = max(30, min(60, width - 2 * side - 6))
+    if width < side + max(map(len, [*right, "with the change"])) + LEAST_PACKET + 6:
+        return _stacked(found, shown, left, right, width, len(differing) - most)
+    middle = max(LEAST_PACKET, min(60, width - 2 * side - 6))
     lines = [f"{'as it was':<{side}}   {'packet':<{middle}}   with the change"]
     if first:
         lines.append(f"{'':<{side}}   ... {first} alike")
@@ -139,6 +145,26 @@ def _table(found: WhatIf, most: int, width: int) -> list[str]:
             lines.append(f"{'':<{side}}   {' here they part ':-^{middle}}")
     if len(differing) > most:
         lines.append(f"{'':<{side}}   ... {len(differing) - most} more that differ (--rows shows more)")
+    return [*lines, ""]
+
+
+def _stacked(found: WhatIf, shown: list[int], left: list[str], right: list[str], width: int, more: int) -> list[str]:
+    """The same for a narrow terminal: each packet, and below it what came of it before and with the change."""
+    lines = ["packet; was: as it was; now: with the change", ""]
+    if shown and shown[0]:
+        lines.append(f"... {shown[0]} alike")
+    before = shown[0] - 1 if shown else 0
+    for place, one, other in zip(shown, left, right, strict=True):
+        if place - before > 1:
+            lines.append(f"... {place - before - 1} alike")
+        before = place
+        if place == found.parts_at:
+            lines.append(f"{' here they part ':-^{min(width, 60)}}")
+        lines += [_cut(found.rows[place].step.packet, width), f"  was {one}"]
+        if one != other:
+            lines.append(f"  now {other}")
+    if more > 0:
+        lines.append(f"... {more} more that differ (--rows shows more)")
     return [*lines, ""]
 
 

@@ -53,6 +53,8 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ResultsFile:
     """One JSON line a run, only ever appended to. A line that was cut off by a kill is taken away when it is opened.
 
+    Its head is written with the first result: a sweep that fails before leaves no file that would hold up the next.
+
     Attributes:
         results: those that were in it.
     """
@@ -65,6 +67,7 @@ class ResultsFile:
         """
         self.results: list[Result] = []
         head = _Head(FORMAT, sweep.seed, list(sweep.axes), msgspec.to_builtins(sweep.scenario))
+        self._path, self._head = path, b""
         self._file = FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644), "a+")
         try:
             self._file.seek(0)
@@ -79,18 +82,21 @@ class ResultsFile:
             if len(whole) < len(data):
                 self._file.truncate(len(whole))
             if not whole:
-                self._file.write(msgspec.json.encode(head) + b"\n")
+                self._head = msgspec.json.encode(head) + b"\n"
         except BaseException:
             self._file.close()
             raise
 
     def add(self, result: Result) -> None:
         """Keep the result of a run, from now on whatever happens to this process."""
-        self._file.write(msgspec.json.encode(result) + b"\n")
+        self._file.write(self._head + msgspec.json.encode(result) + b"\n")
+        self._head = b""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Nothing more comes; where nothing came, there is no file."""
         self._file.close()
+        if self._head:
+            self._path.unlink(missing_ok=True)
 
 
 def seed_in(path: Path) -> int | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import inspect
 import itertools
+import socket
 import ssl
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -436,6 +438,10 @@ def _names(to: str | list[str]) -> list[str]:
 def _reason(error: OSError | TimeoutError | ValueError, address: Address) -> str:
     if isinstance(error, ConnectionRefusedError):
         return f"nobody listens at {address}"
+    if isinstance(error, socket.gaierror):
+        return f"{address}: no host of that name is known: check the name, and that this machine is online"
+    if isinstance(error, OSError) and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return f"{address}: there is no way to it from here: check the address, and that this machine is online"
     if isinstance(error, ssl.SSLError):
         return f"no TLS with {address}: {getattr(error, 'verify_message', '') or error.reason or error}"
     if isinstance(error, TimeoutError) and not error.args:

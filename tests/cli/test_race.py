@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from netlab.cli import main
+from netlab.cli import race as race_command
 
 STUDENTS = """
 from netlab.protocols.arq import GoBackN
@@ -126,7 +127,12 @@ def test_a_race_is_captured(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     ("arguments", "status", "said"),
     [
         ([], 2, "say who races"),
-        (["--arq", "tahoe"], 1, "no ARQ 'tahoe': they are stop-and-wait, go-back-n, selective-repeat, or your own as"),
+        (
+            ["--arq", "tahoe"],
+            2,
+            "--arq tahoe: there is no such ARQ: they are stop-and-wait, go-back-n, selective-repeat,",
+        ),
+        (["--arq", "gobackn"], 2, "--arq gobackn: there is no such ARQ: did you mean go-back-n?"),
         (["--arq", "yours:MyArq"], 1, "there is no yours.py in the current folder"),
         (["--arq", "mine:Yours"], 1, "mine has no class Yours: it has MyArq, MyControl, "),
         (["--arq", "my-arq:MyArq"], 1, "'my-arq:MyArq' is not of the form my_module:MyClass"),
@@ -140,7 +146,8 @@ def test_a_race_is_captured(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         (["--arq", "mine:Odd"], 1, "Odd.handle put out 'hello': outputs are Transmit, Deliver, Dropped and Failed"),
         (["--arq", "mine:Timeless"], 1, "Timeless has no deadline: ns, or None where it waits for nothing"),
         (["--arq", "mine:Untold"], 1, "Untold has no handle(event, now)"),
-        (["--cc", "vegas"], 1, "no congestion control 'vegas': they are reno, cubic, bbr, none, or your own as"),
+        (["--cc", "vegas"], 2, "--cc vegas: there is no such congestion control: they are reno, cubic, bbr, none, or"),
+        (["--cc", "cubic,renoo"], 2, "--cc renoo: there is no such congestion control: did you mean reno?"),
         (["--cc", "mine:Shut"], 1, "Shut.on_loss set cwnd to 0: it is whole bytes, and at least one segment of 1448 B"),
         (["--cc", "mine:Partly"], 1, "Partly.on_ack set cwnd to 14480.5"),
         (["--cc", "mine:Raises"], 1, "Raises.on_ack failed: KeyError: 'cwnd' (line 21 of mine.py)"),
@@ -168,3 +175,14 @@ def test_what_is_wrong_is_told_in_a_line(
     assert told.out == ""
     assert said in told.err
     assert len(told.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("width", "lines"), [(None, 2), (80, 2), (30, 3)])
+def test_a_table_that_is_too_wide_is_turned(width: int | None, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race_command, "terminal_width", lambda: width)
+    shown = race_command.table(["", "goodput", "queueing p50"], [["reno", "1,234 kbit/s", "44.0 ms"]])
+    assert len(shown) == lines
+    assert max(map(len, shown)) <= (width or 80)
+    assert [line.split()[0] for line in shown] == (
+        ["goodput", "reno"] if lines == 2 else ["reno", "goodput", "queueing"]
+    )

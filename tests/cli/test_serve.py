@@ -142,7 +142,10 @@ def test_stats_of_nobody(netlab):
         port = holder.getsockname()[1]
         done = netlab("stats", f"tcp://127.0.0.1:{port}")
     assert done.returncode == 1
-    assert done.stderr.decode() == f"netlab: error: nobody listens at tcp://127.0.0.1:{port}\n"
+    assert (
+        done.stderr.decode()
+        == f"netlab: error: nobody listens at tcp://127.0.0.1:{port}: netlab serve starts a server\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -193,10 +193,18 @@ def test_a_results_file_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     more.close()
 
 
+def test_a_sweep_that_fails_before_its_first_result_leaves_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    ResultsFile(file, Sweep.of(SCENARIO, [read_axis("link.loss=0%,50%")], seed=3, runs=1)).close()
+    assert not file.exists()
+
+
 def test_a_file_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     sweep = Sweep.of(SCENARIO, [read_axis("link.loss=0%,50%")], seed=3, runs=1)
-    ResultsFile(file, sweep).close()
+    begun = ResultsFile(file, sweep)
+    begun.add(results_of(sweep)[0])
+    begun.close()
     whole = file.read_bytes()
     others = (
         (Sweep.of(load("perfect"), sweep.axes, seed=3, runs=1), "of another scenario"),
@@ -210,8 +218,8 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -
     for text, shown in (
         (b"precious\n", "holds no results"),
         (b"precious", "holds no results"),
-        (whole + b"precious\n", "line 2"),
-        (whole + b'{"point":9,"run":0,"seed":3,"seconds":1,"flows":[],"links":{}}\n', "line 2"),
+        (whole + b"precious\n", "line 3"),
+        (whole + b'{"point":9,"run":0,"seed":3,"seconds":1,"flows":[],"links":{}}\n', "line 3"),
     ):
         file.write_bytes(text)
         with pytest.raises(BadResults, match=shown):
