@@ -117,7 +117,7 @@ def compare(logs: Iterable[Sequence[Line]]) -> Report:
     known = _known_places(everyone)
     receivers = [_receiver(name, log, sent, ended, known) for name, log in sorted(by_role["receiver"])]
     firsts = [_first_positions(log) for _, log in by_role["receiver"] + by_role["sender"]]
-    heard = set().union(*firsts) if firsts else set()
+    heard = {(line.sender, line.n) for log in everyone for line in log if isinstance(line, Heard) and line.sender}
     outcomes = {id_: ended[id_].status for id_ in sent if id_ in ended}
     status = Counter(outcomes.values())
     return Report(
@@ -170,7 +170,8 @@ def _receiver(
         if id_ in ended and ended[id_].status == "ok" and id_ not in times:
             report.lost += 1
             report.told += any(_covered(place, gaps) for place in known.get(id_, []))
-    _check_gaps(report, log, gaps, {place for places in known.values() for place in places})
+    came = {place for id_ in times for place in known.get(id_, [])}  # perhaps without its number, while Redis was away
+    _check_gaps(report, log, gaps, {place for places in known.values() for place in places} - came)
     return report
 
 
@@ -260,7 +261,7 @@ def _falling_numbers(log: Sequence[Line]) -> int:
 def _first_positions(log: Sequence[Line]) -> dict[Id, int]:
     positions: dict[Id, int] = {}
     for position, line in enumerate(log):
-        if isinstance(line, Heard) and line.sender:
+        if isinstance(line, Heard) and line.sender and line.rooms:  # what has no number has no place in the order
             positions.setdefault((line.sender, line.n), position)
     return positions
 

@@ -180,3 +180,13 @@ def test_a_half_written_last_line_does_not_count(tmp_path: Path) -> None:
     path.write_bytes(b'{"type":"began"}\n')
     with pytest.raises(msgspec.ValidationError):
         read_log(path)
+
+
+def test_what_was_heard_without_a_number_has_come_and_has_no_place_in_the_order() -> None:
+    """While a server is without its broker, others may hear it later, with its number, where it stands in the room."""
+    unnumbered = Heard({}, "ann", 2, 3, "sha-2", 3, "sha-2")
+    report = of(THREE, bob=[joined(10), unnumbered, heard(1, 11), heard(3, 13)], cid=ALL)
+    bob = report.of("bob")
+    assert (bob.heard, bob.lost, bob.missed, bob.duplicates, report.swapped) == (3, 0, 0, 0, 0)
+    again = of(THREE, bob=[joined(10), unnumbered, heard(1, 11), heard(2, 12), heard(3, 13)])
+    assert again.of("bob").duplicates == 1
