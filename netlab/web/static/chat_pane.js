@@ -10,8 +10,9 @@ const MOST_LINES = 300;
 const EVERYBODY = "";
 
 export class ChatPane {
-  constructor(address) {
+  constructor(address, { asksForToken = false } = {}) {
     this._address = address;
+    this._asksForToken = asksForToken;
     this._messageId = crypto.getRandomValues(new Uint32Array(1))[0];
     this.node = el("div", { class: "chat" });
     this._lines = el("ol", { class: "lines", role: "log", "aria-label": "What is said", tabindex: 0 });
@@ -20,13 +21,15 @@ export class ChatPane {
   }
 
   _build() {
-    const [name, room, text, to] = ["name", "room", "message", "to"].map(unique);
+    const [name, room, text, to, token] = ["name", "room", "message", "to", "token"].map(unique);
     this._name = el("input", { id: name, required: true, maxlength: 32, autocomplete: "off", value: guestName() });
     this._room = el("input", { id: room, required: true, maxlength: 32, autocomplete: "off", value: "lobby" });
+    this._token = el("input", { id: token, type: "password", required: this._asksForToken, autocomplete: "off" });
     this._text = el("input", { id: text, required: true, maxlength: 4000, autocomplete: "off" });
     this._to = el("select", { id: to });
     this._enter = el("form", { class: "enter", onsubmit: (event) => this._connect(event) },
       el("label", { for: name }, "Your name"), this._name, el("label", { for: room }, "Room"), this._room,
+      ...(this._asksForToken ? [el("label", { for: token }, "Token"), this._token] : []),
       el("button", { type: "submit", class: "primary" }, "Enter"));
     this._say = el("form", { class: "speak", hidden: true, onsubmit: (event) => this._speak(event) },
       el("label", { for: to }, "To"), this._to,
@@ -37,7 +40,7 @@ export class ChatPane {
 
   _connect(event) {
     event.preventDefault();
-    this._session = new ChatSession(this._name.value);
+    this._session = new ChatSession(this._name.value, this._token.value);
     this._joiner = new Joiner();
     this._inRoom = this._room.value;
     this._goodbye = null;

@@ -1,15 +1,17 @@
 // One person in the real rooms: messages of the hub in, what to show out. No socket and no page in it.
 
+const TEXT = "message"; // what a text is called, as in terminals
+
 /** The session of somebody who is called `name`. What is to be sent is taken with `take()`. */
 export class ChatSession {
-  constructor(name) {
+  constructor(name, token = "") {
     this.name = name;
     this.sid = null;
     this.rooms = new Map(); // room -> names of who is in it
     this._op = 0;
     this._asked = new Map(); // op -> what becomes of its result
     this._outgoing = [];
-    this._send({ type: "hello", name });
+    this._send({ type: "hello", name, ...(token && { token }) });
   }
 
   /** The messages that wait to be sent. */
@@ -66,6 +68,8 @@ export class ChatSession {
         return [notice(`${gapWords(message)} of ${message.room} were missed for good`)];
       case "degraded":
         return [notice("the hub is cut off from the others: what is said now has no number")];
+      case "restored":
+        return [notice("the hub is together with the others again")];
       case "goodbye":
         return [{ kind: "goodbye", words: reason(message) }];
       default:
@@ -75,7 +79,7 @@ export class ChatSession {
 
   _heard({ name, sid, rooms, event, args, time }) {
     const [text] = args ?? [];
-    if (event !== "say" || typeof text !== "string") return [];
+    if (event !== TEXT || typeof text !== "string") return [];
     const isPrivate = this.sid in rooms;
     const room = isPrivate ? null : Object.keys(rooms)[0];
     return [{ kind: "said", name, text, room, isPrivate, mine: sid === this.sid, time }];
@@ -104,7 +108,7 @@ export class ChatSession {
   }
 
   _emit(to, text, where) {
-    this._ask({ type: "emit", event: "say", to, args: [text] }, (result) =>
+    this._ask({ type: "emit", event: TEXT, to, args: [text] }, (result) =>
       result.status === "ok" ? [] : [notice(`not said ${where}: ${reason(result)}`)],
     );
   }

@@ -13,8 +13,8 @@ const bench = new Bench(new HttpSource(), { script: fresh({ seed: 7, link: { los
 document.getElementById("bench").append(bench.node);
 
 const answer = await fetch("/settings.json");
-const { ws } = answer.ok ? await answer.json() : {};
+const { ws, token } = answer.ok ? await answer.json() : {};
 const chat = document.getElementById("chat");
-if (ws) chat.append(new ChatPane(ws).node);
+if (ws) chat.append(new ChatPane(ws, { asksForToken: token }).node);
 else chat.append(el("p", {}, "This server hosts no rooms."));
 chat.hidden = false;

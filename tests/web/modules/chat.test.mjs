@@ -60,10 +60,10 @@ function entered() {
 test("who enters a room knows who is in it, and hears what is said", () => {
   const session = entered();
   assert.deepEqual([...session.rooms.get("lobby")], ["ann", "bob"]);
-  const [heard] = session.received({ type: "message", rooms: { lobby: 3 }, sid: "S2", name: "bob", op: 1, time: 1, event: "say", args: ["hi"] });
+  const [heard] = session.received({ type: "message", rooms: { lobby: 3 }, sid: "S2", name: "bob", op: 1, time: 1, event: "message", args: ["hi"] });
   assert.deepEqual([heard.kind, heard.room, heard.isPrivate, heard.mine], ["said", "lobby", false, false]);
   session.say("lobby", "hello");
-  assert.deepEqual(session.take(), [{ type: "emit", op: 3, event: "say", to: ["lobby"], args: ["hello"] }]);
+  assert.deepEqual(session.take(), [{ type: "emit", op: 3, event: "message", to: ["lobby"], args: ["hello"] }]);
   assert.match(session.received({ type: "result", op: 3, status: "failed", code: "too_fast" })[0].words, /too_fast/);
 });
 
@@ -72,8 +72,8 @@ test("a private message goes to the sid of whoever is found", () => {
   session.tell("bob", "psst");
   assert.deepEqual(session.take(), [{ type: "find", op: 3, name: "bob" }]);
   session.received({ type: "result", op: 3, status: "ok", data: { sid: "S2", name: "bob" } });
-  assert.deepEqual(session.take(), [{ type: "emit", op: 4, event: "say", to: ["S2"], args: ["psst"] }]);
-  const [heard] = session.received({ type: "message", rooms: { S1: 1 }, sid: "S2", name: "bob", op: 1, time: 1, event: "say", args: ["yes?"] });
+  assert.deepEqual(session.take(), [{ type: "emit", op: 4, event: "message", to: ["S2"], args: ["psst"] }]);
+  const [heard] = session.received({ type: "message", rooms: { S1: 1 }, sid: "S2", name: "bob", op: 1, time: 1, event: "message", args: ["yes?"] });
   assert.ok(heard.isPrivate);
 });
 
@@ -83,6 +83,6 @@ test("who comes and goes is counted once, and what is no text is not shown", () 
   assert.ok(session.rooms.get("lobby").has("cem"));
   const [left] = session.received({ type: "left", rooms: { lobby: 5 }, sid: "S3", name: "cem", time: 1, reason: "lost" });
   assert.match(left.words, /lost/);
-  assert.deepEqual(session.received({ type: "message", rooms: { lobby: 6 }, sid: "S2", name: "bob", op: 2, time: 1, event: "say", args: [{ no: "text" }] }), []);
+  assert.deepEqual(session.received({ type: "message", rooms: { lobby: 6 }, sid: "S2", name: "bob", op: 2, time: 1, event: "message", args: [{ no: "text" }] }), []);
   assert.match(session.received({ type: "gap", room: "lobby", from: 3, to: null })[0].words, /from 3 on/);
 });

@@ -1,0 +1,169 @@
+"""The page in Chromium: lose a text, step back, drop a packet by hand, compare, take the capture; by keys alone too."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+
+from playwright.sync_api import Browser, Page, expect
+
+from netlab.capture.files import read
+from tests.web.pages import CHROMIUM, chromium, netlab_web, opened
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("chromium"),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
+]
+
+MARKUP = "<script>document.title='broken'</script>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with netlab_web() as lines:
+        yield lines[0].split()[-1]
+
+
+def say(page: Page, text: str) -> None:
+    """At real time, until the run has come to its end."""
+    page.get_by_label("Pace").select_option("1")
+    page.get_by_label("Ann says").fill(text)
+    page.get_by_role("button", name="Send over all").click()
+    expect(page.locator(".bubble:not(.later)").first).to_be_visible()
+    expect(page.get_by_role("button", name="Play", exact=False)).to_be_visible(timeout=20_000)
+
+
+def test_lose_it_step_back_drop_one_compare_keep_the_capture(browser: Browser, address: str, tmp_path: Path) -> None:
+    with opened(browser, address) as page:
+        expect(page.get_by_label("Loss")).to_have_attribute("aria-valuetext", "30 %")
+        say(page, "hi")
+        sentence = {over: page.locator(f".lane[data-over={over}] .sentence") for over in ("udp", "tcp", "rudp", "ws")}
+        expect(sentence["udp"]).to_contain_text("was lost; nobody sends it again")
+        for over in ("tcp", "rudp", "ws"):
+            expect(sentence[over]).to_contain_text(re.compile("bob heard", re.IGNORECASE))
+        expect(page.locator(".lane[data-over=tcp] .packet.again")).to_be_visible()
+
+        page.get_by_role("button", name="Step back").click()
+        expect(page.locator(".lane[data-over=tcp] .packet.again")).to_be_visible()
+        while page.locator(".lane[data-over=tcp] .packet.again:not(.later)").count():
+            page.get_by_role("button", name="Step back").click()
+
+        page.locator(".lane[data-over=ws] .packet.carries").first.click(position={"x": 40, "y": 8})
+        details = page.get_by_label("The chosen packet")
+        expect(details).to_contain_text("TCP segment")
+        expect(details).to_contain_text("OSI 4 Transport · TCP/IP Transport")
+        expect(details.get_by_role("button", name=re.compile("^source port: "))).to_be_visible()
+        details.get_by_role("button", name="Drop this packet").click()
+
+        expect(page.locator(".compare .what")).to_have_text("WebSocket: one packet was dropped by hand.")
+        changed = page.locator(".differences [data-over=ws]")
+        expect(changed).to_contain_text(re.compile(r"Bob hears “hi” \d+ ms later"))
+        expect(page.locator(".differences [data-over=udp]")).to_contain_text("packet for packet")
+        expect(page.get_by_label("WebSocket now", exact=True)).to_contain_text("dropped by hand")
+
+        page.get_by_role("button", name="Back to all lanes").click()
+        page.get_by_role("button", name="Replay").click()
+        expect(page.locator(".clock")).to_have_text(re.compile(r"^([\d.]+ s) of \1$"), timeout=20_000)
+        page.get_by_label("Capture of").select_option("tcp")
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Download the capture").click()
+        file = tmp_path / waiting.value.suggested_filename
+        shutil.copy(waiting.value.path(), file)
+        assert any("emit" in part.event for packet in read(file) for part in packet.summary.netlab)
+
+
+def test_by_keyboard_alone(browser: Browser, address: str) -> None:
+    with opened(browser, address, reduced_motion="reduce") as page:
+        expect(page.locator(".lane")).to_have_count(4)
+        keys = page.keyboard
+        keys.press("/")
+        expect(page.get_by_label("Ann says")).to_be_focused()
+        keys.press("Control+A")
+        keys.type("hello")
+        keys.press("Enter")
+        keys.press("Tab")
+        expect(page.locator(".bubble:not(.later)").first).to_be_visible()
+        page.locator("body").press("Escape")
+        for _ in range(40):
+            if page.evaluate("document.activeElement.matches('.lane .packet')"):
+                break
+            keys.press("Tab")
+        focused = page.locator(".packet:focus")
+        expect(focused).to_have_attribute("aria-label", re.compile("^ann to the hub at 0.000 s"))
+        keys.press("Enter")
+        expect(page.get_by_label("The chosen packet").get_by_role("heading", level=3)).to_be_focused()
+        keys.press("Escape")
+        expect(page.get_by_label("The chosen packet")).to_be_hidden()
+        expect(focused).to_have_count(1)
+        keys.press("ArrowRight")
+        expect(page.locator(".lane[data-over=tcp] .packet:focus")).to_have_count(1)
+        keys.press("d")
+        expect(page.locator(".compare .what")).to_have_text("TCP: one packet was dropped by hand.")
+        keys.press("c")
+        expect(page.locator(".compare")).to_be_hidden()
+        keys.press("z")
+        expect(page.get_by_role("button", name="Back to before")).to_be_disabled()
+
+
+def test_markup_is_shown_as_text(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        say(page, MARKUP)
+        expect(page.locator(".lane[data-over=ws] .bubble").first).to_contain_text("<script>document")
+        page.get_by_role("button", name="Enter", exact=True).click()
+        page.get_by_label("Message").fill(MARKUP)
+        page.get_by_role("button", name="Say", exact=True).click()
+        expect(page.get_by_role("log")).to_contain_text(MARKUP)
+        assert page.title().startswith("netlab")
+
+
+def test_two_pages_meet_in_the_real_rooms_and_talk_alone(browser: Browser, address: str) -> None:
+    with opened(browser, address) as ann, opened(browser, address) as bob:
+        for page, name in ((ann, "ann"), (bob, "bob")):
+            page.get_by_label("Your name").fill(name)
+            page.get_by_role("button", name="Enter", exact=True).click()
+            expect(page.get_by_label("Message")).to_be_focused()
+        ann.get_by_label("To", exact=True).select_option("bob")
+        ann.get_by_label("Message").fill("psst")
+        ann.keyboard.press("Enter")
+        expect(bob.get_by_role("log")).to_contain_text("ann, to you alone: psst")
+        bob.get_by_role("button", name="Leave").click()
+        expect(ann.get_by_role("log")).to_contain_text("bob says goodbye")
+
+
+def test_a_wrong_seed_is_told_and_the_run_stays(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        say(page, "hi")
+        page.get_by_label("Seed").fill("8")
+        page.get_by_label("Seed").press("Enter")
+        expect(page.locator(".lane[data-over=tcp] .sentence")).to_contain_text("hi")
+        expect(page.get_by_role("alert")).to_be_empty()
+
+
+@pytest.mark.parametrize("size", [(1440, 950), (1280, 720), (640, 360), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_control_has_a_name_and_fits(browser: Browser, address: str, size: tuple[int, int], scheme: str) -> None:
+    width, height = size
+    with opened(browser, address, viewport={"width": width, "height": height}, color_scheme=scheme) as page:
+        expect(page.locator(".lane")).to_have_count(4)
+        say(page, "hi")
+        page.locator(".lane[data-over=udp] .packet").first.press("Enter")
+        expect(page.locator(".byte-map")).to_be_visible()
+        nameless = [line for line in page.locator("body").aria_snapshot().splitlines() if NAMELESS.match(line)]
+        assert nameless == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+
+
+NAMELESS = re.compile(r"^\s*- (button|textbox|combobox|slider|checkbox|spinbutton|link|radio)(?! \")")
