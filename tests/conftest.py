@@ -103,6 +103,16 @@ def _ordinary() -> pwd.struct_passwd:
     return ordinary[0] if ordinary else pwd.getpwnam("nobody")
 
 
+@pytest.fixture(scope="module")
+def ordinary_user() -> Iterator[User]:
+    """Who may do nothing special: another account where root tests. With namespaces or without."""
+    home = Path(tempfile.mkdtemp(prefix="netlab-test-"))
+    try:
+        yield User(_ordinary() if os.geteuid() == 0 else None, home)
+    finally:
+        shutil.rmtree(home)
+
+
 @pytest.fixture(params=["whoever tests", "an ordinary user"])
 def user(request: pytest.FixtureRequest) -> Iterator[User]:
     ordinary = request.param == "an ordinary user"

@@ -1,5 +1,5 @@
-"""Runs the course's notebooks, and writes their outputs in place: `make notebooks`. With names only those; with --dry
-nothing is written.
+"""Runs the course's notebooks, and writes their outputs in place: `make notebooks`. With names only those. With --dry
+nothing is written; with --compare neither, and what a cell says must be what it said when it was committed.
 
 Cells tagged `live` use sockets or the clock: they are run, and their outputs are not kept. What differs from run to run
 without meaning, such as execution counts, is taken out, so that a change of an output is a change of what is said.
@@ -81,11 +81,20 @@ def said(cell: Any) -> list[str]:
     return texts
 
 
-def main(names: list[str]) -> int:
+def differences(path: Path, ran: Any) -> list[str]:
+    """Cells that say something else than what is committed, and what they say."""
+    pairs = zip(read(path).cells, ran.cells, strict=True)
+    return [
+        f"{before.source}\n-- said: {said(before)}\n-- says: {said(after)}"
+        for before, after in pairs
+        if before.cell_type == "code" and not is_live(before) and said(before) != said(after)
+    ]
+
+
+def main(words: list[str]) -> int:
     """Run them, and write what came of it."""
     warnings.simplefilter("ignore")  # of jupyter's own packages
-    dry = "--dry" in names
-    names = [name for name in names if name != "--dry"]
+    names = [word for word in words if not word.startswith("--")]
     chosen = [path for path in NOTEBOOKS if not names or any(name in path.name for name in names)]
     if not chosen:
         sys.stderr.write(f"no notebook has {' or '.join(names)} in its name\n")
@@ -94,7 +103,10 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"{path.name}\n")
         with tempfile.TemporaryDirectory() as folder:
             notebook = execute(path, Path(folder))
-        if not dry:
+        if "--compare" in words and (found := differences(path, notebook)):
+            sys.stderr.write("\n".join(["run `make notebooks` if this is right:", *found, ""]))
+            return 1
+        if not {"--dry", "--compare"} & set(words):
             nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
     return 0
 
