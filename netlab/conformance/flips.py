@@ -1,5 +1,7 @@
 """Packets damaged in every way a line damages them, handed to the decoder: how many does it take for good?
 
+Over Socket.IO there are no packets of netlab's; what is damaged there are its events.
+
 `python -m netlab.conformance.flips --count 1000000 --seed 1` prints the answer as one JSON object.
 """
 
@@ -13,9 +15,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from netlab.chat.messages import Message, encode_json
 from netlab.conformance.impairment import flip_bit
 from netlab.errors import DecodeError
 from netlab.packets import Packet, decode, encode
+from netlab.protocols import socketio
+from netlab.protocols.engineio import MESSAGE
 
 Damage = Callable[[bytes, random.Random], bytes]
 
@@ -77,23 +82,62 @@ class Flips(msgspec.Struct):
     refused_by: dict[str, int]
 
 
-def flip(count: int, seed: str) -> Flips:
-    """Damage `count` packets of many sizes, and decode them."""
+def a_packet(rng: random.Random) -> bytes:
+    """A packet of some size: small ones more often, since of their bits more are header."""
+    size = int(rng.random() ** 3 * 1172)
+    payload = rng.randbytes(size) if rng.random() < 0.5 else bytes(range(32, 127)) * 13
+    session = rng.randbytes(8) if rng.random() < 0.5 else None
+    return encode(Packet(payload[:size], rng.getrandbits(32), 0, 1 + int(rng.random() * 4), session=session))
+
+
+def an_event(rng: random.Random) -> bytes:
+    """An event of a hub's as Engine.IO carries it."""
+    said = Message(
+        rooms={"lobby": rng.getrandbits(20)},
+        sid="A" * 22,
+        name="ann",
+        op=rng.getrandbits(16),
+        time=rng.getrandbits(41),
+        event="say",
+        args=["".join(map(chr, range(32, 127)))[: int(rng.random() ** 3 * 95)] * int(1 + rng.random() * 12)],
+        ask=rng.getrandbits(4) if rng.random() < 0.3 else 0,
+    )
+    return socketio.event(encode_json(said))
+
+
+def decode_event(text: bytes) -> object:
+    """Take an event as netlab's client takes it.
+
+    Raises:
+        DecodeError: it is none.
+    """
+    if text[:1] != MESSAGE:
+        raise DecodeError("no message of Engine.IO", rule=socketio.RULE, field="type", offset=0)
+    return socketio.decode_told(text[1:])
+
+
+FORMS: dict[str, tuple[Callable[[random.Random], bytes], Callable[[bytes], object]]] = {
+    "packet": (a_packet, decode),
+    "event": (an_event, decode_event),
+}
+"""What is damaged, by name: how one is made, and how it is read."""
+
+
+def flip(count: int, seed: str, form: str = "packet") -> Flips:
+    """Damage `count` packets or events of many sizes, and decode them."""
+    make, read = FORMS[form]
     rng = random.Random(seed)
     refused: Counter[str] = Counter()
     tried = accepted = 0
     while tried < count:
-        size = int(rng.random() ** 3 * 1172)  # small ones more often: of their bits, more are header
-        payload = rng.randbytes(size) if tried % 2 else bytes(range(32, 127)) * 13
-        session = rng.randbytes(8) if rng.random() < 0.5 else None
-        good = encode(Packet(payload[:size], rng.getrandbits(32), 0, 1 + int(rng.random() * 4), session=session))
+        good = make(rng)
         for damage in DAMAGES:
             damaged = damage(good, rng)
             if damaged == good or tried == count:
                 continue  # zeros where zeros were
             tried += 1
             try:
-                decode(damaged)
+                read(damaged)
             except DecodeError as error:
                 refused[error.field] += 1
             else:
@@ -106,8 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m netlab.conformance.flips", description=main.__doc__)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--form", choices=FORMS, default="packet")
     args = parser.parse_args()
-    sys.stdout.write(msgspec.json.encode(flip(args.count, args.seed)).decode() + "\n")
+    sys.stdout.write(msgspec.json.encode(flip(args.count, args.seed, args.form)).decode() + "\n")
 
 
 if __name__ == "__main__":

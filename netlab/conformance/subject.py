@@ -78,6 +78,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         link: what it runs over, which decides how the network is broken: a `stream` is cut, stalled and torn into
             single bytes, `datagram`s are lost, doubled, reordered and damaged.
         guarantees: what it promises.
+        form: what carries a message, and bears its checksum.
         resumes: a session survives a cut: within the resume window nothing is lost, beyond it the gap is told.
     """
 
@@ -86,6 +87,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     link: Literal["stream", "datagram"]
     guarantees: Guarantees
     resumes: bool
+    form: Literal["packet", "event"] = "packet"
     connect: Connect = connect
     serve: Callable[..., AbstractAsyncContextManager[Server]] = serve
 
@@ -98,7 +100,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 SUBJECTS = {
     "tcp": Subject(name="tcp", scheme="tcp", link="stream", guarantees=GUARANTEES["tcp"], resumes=True),
     "ws": Subject(name="ws", scheme="ws", link="stream", guarantees=GUARANTEES["ws"], resumes=True),
-    "sio": Subject(name="sio", scheme="sio", link="stream", guarantees=GUARANTEES["sio"], resumes=True),
+    "sio": Subject(name="sio", scheme="sio", link="stream", guarantees=GUARANTEES["sio"], resumes=True, form="event"),
     "rudp": Subject(name="rudp", scheme="rudp", link="datagram", guarantees=GUARANTEES["rudp"], resumes=True),
     "udp": Subject(name="udp", scheme="udp", link="datagram", guarantees=GUARANTEES["udp"], resumes=False),
 }

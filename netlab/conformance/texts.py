@@ -92,14 +92,16 @@ async def damage(ground: Ground) -> list[Evidence]:
         Evidence(
             guarantee=INTEGRITY,
             kept=flips.accepted == 0 and wire_ok,
-            seen=f"{flips.tried:,} damaged packets, {flips.accepted} accepted; {wire}",
+            seen=f"{flips.tried:,} damaged {ground.subject.form}s, {flips.accepted} accepted; {wire}",
             figures={"tried": flips.tried, "accepted": flips.accepted, **figures},
         )
     ]
 
 
 async def _flips(ground: Ground) -> Flips:
-    out = await run_program("flips", "--count", str(ground.scale.flips), "--seed", ground.seed)
+    out = await run_program(
+        "flips", "--count", str(ground.scale.flips), "--seed", ground.seed, "--form", ground.subject.form
+    )
     return msgspec.json.decode(out, type=Flips)
 
 

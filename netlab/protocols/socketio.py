@@ -81,11 +81,18 @@ class Acked(msgspec.Struct, frozen=True):
     args: list[Any]
 
 
+class _Sid(msgspec.Struct, frozen=True):
+    """What a hub says to connecting."""
+
+    sid: str
+
+
 Packet: TypeAlias = Connect | Disconnect | Event | Acked
 
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder()
 _list = msgspec.json.Decoder(list[Any])
+_sid = msgspec.json.Decoder(_Sid)
 _text = msgspec.json.Decoder(str)
 
 _CHECKED = re.compile(rb",(0|[1-9][0-9]{0,9})\]$")
@@ -137,13 +144,22 @@ def _event(rest: bytes, message: bytes) -> Event:
     args = [bytes(item) for item in items[1:]]
     checked = False
     if name in NAMES and args and (found := _CHECKED.search(message)):
-        if int(found[1]) != crc32(message[: found.start()], _CRC_OF_4):
-            raise _wrong("crc", "the checksum is not that of the text")
+        verify(message, found)
         checked = True
         args.pop()
     if name in NAMES and len(args) > 1:
         raise _wrong("event", f"{name} has one argument")
     return Event(name, args, ack, checked)
+
+
+def verify(message: bytes, found: re.Match[bytes]) -> None:
+    """Compare the checksum that was found in a message with that of the text before it.
+
+    Raises:
+        DecodeError: they differ.
+    """
+    if int(found[1]) != crc32(message[: found.start()], _CRC_OF_4):
+        raise _wrong("crc", "the checksum is not that of the text")
 
 
 def _numbered(rest: bytes) -> tuple[int | None, bytes]:
@@ -234,6 +250,7 @@ def decode_told(message: bytes) -> Connect | Disconnect | bytes:
         DecodeError: no packet that a hub sends, or without the right checksum.
     """
     if message[:2] == b"0{":
+        _decoded(_sid, message[1:], "connect")
         return Connect("/", message[1:])
     if message == DISCONNECT[1:]:
         return Disconnect()
@@ -241,8 +258,7 @@ def decode_told(message: bytes) -> Connect | Disconnect | bytes:
     start = _TOLD.match(message)
     if found is None or start is None:
         raise _wrong("event", f"no event of a hub: {message[:20]!r}")
-    if int(found[1]) != crc32(message[: found.start()], _CRC_OF_4):
-        raise _wrong("crc", "the checksum is not that of the text")
+    verify(message, found)
     return message[start.end() : found.start()]
 
 

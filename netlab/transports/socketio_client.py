@@ -149,9 +149,10 @@ class SocketIoClient(asyncio.Protocol):
     def _message_came(self, message: bytes) -> None:
         packet = socketio.decode_told(message)
         if isinstance(packet, socketio.Connect):
-            if not self._answered.done():
-                self._answered.set_result(None)
-                self._callbacks.step(Connected())
+            if self._answered.done():
+                raise Malformed("that it is connected, a second time")
+            self._answered.set_result(None)
+            self._callbacks.step(Connected())
         elif isinstance(packet, socketio.Disconnect):
             self._lost("the server said goodbye")
         else:

@@ -23,11 +23,12 @@ from netlab.packets import packet as packets
 from netlab.transports import GUARANTEES, Chat, HubShell, connect, serve
 from netlab.transports.client_shell import Callbacks, ClientEnd
 from netlab.transports.reliable_udp import ReliableClient
+from netlab.transports.socketio_client import SocketIoClient
 from netlab.transports.tcp import TcpClient
 from netlab.transports.url import parse_url
 from netlab.transports.websocket import WebSocketClient
 
-TCP, UDP, RUDP, WS = (SUBJECTS[name] for name in ("tcp", "udp", "rudp", "ws"))
+TCP, UDP, RUDP, WS, SIO = (SUBJECTS[name] for name in ("tcp", "udp", "rudp", "ws", "sio"))
 
 udp_declared_reliable = msgspec.structs.replace(UDP, name="udp-reliable", guarantees=GUARANTEES["tcp"])
 udp_declared_lossless = msgspec.structs.replace(
@@ -168,6 +169,8 @@ swallowing = msgspec.structs.replace(TCP, name="tcp-swallows", connect=connectin
 swapping = msgspec.structs.replace(TCP, name="tcp-swaps", connect=connecting(Swaps))
 ws_swallowing = msgspec.structs.replace(WS, name="ws-swallows", connect=connecting(Swallows, end=WebSocketClient))
 ws_swapping = msgspec.structs.replace(WS, name="ws-swaps", connect=connecting(Swaps, end=WebSocketClient))
+sio_swallowing = msgspec.structs.replace(SIO, name="sio-swallows", connect=connecting(Swallows, end=SocketIoClient))
+sio_swapping = msgspec.structs.replace(SIO, name="sio-swaps", connect=connecting(Swaps, end=SocketIoClient))
 rudp_swallowing = msgspec.structs.replace(RUDP, name="rudp-swallows", connect=connecting(Swallows, end=ReliableClient))
 rudp_swapping = msgspec.structs.replace(RUDP, name="rudp-swaps", connect=connecting(Swaps, end=ReliableClient))
 rudp_doubling = msgspec.structs.replace(RUDP, name="rudp-doubles", serve=ForgetsWhatWasDone.serve)

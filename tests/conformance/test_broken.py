@@ -28,6 +28,8 @@ CAUGHT = [
     ("udp_declared_lossless", ["loss", "reordering"], {LOSS}),
     ("ws_swallowing", ["steady"], {LOSS}),
     ("ws_swapping", ["steady"], {ORDER_SENDER, ORDER_ROOM}),
+    ("sio_swallowing", ["steady"], {LOSS}),
+    ("sio_swapping", ["steady"], {ORDER_SENDER, ORDER_ROOM}),
     ("tcp_declared_lossy", ["steady"], {LOSS, ORDER_SENDER, ORDER_ROOM}),
     ("swallowing", ["steady"], {LOSS}),
     ("swapping", ["steady"], {ORDER_SENDER, ORDER_ROOM}),

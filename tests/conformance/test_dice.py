@@ -11,6 +11,7 @@ from netlab.conformance.impairment import LARGE, DatagramDice, DatagramFaults, S
 from netlab.conformance.stamp import Stamp, measure, read_stamp, stamp, text_of
 from netlab.packets.limits import MAX_MESSAGE
 from netlab.packets.packet import Packet, PacketType, encode
+from netlab.protocols import socketio
 from netlab.protocols.datagram_client import PING_PAYLOAD
 
 DATA = bytes(100)
@@ -88,6 +89,17 @@ def test_no_damaged_packet_is_taken() -> None:
     flips = flip(5_000, "1")
     assert (flips.tried, flips.accepted) == (5_000, 0)
     assert set(flips.refused_by) > {"crc", "magic", "version", "payload length"}
+
+
+def test_no_damaged_event_is_taken() -> None:
+    flips = flip(5_000, "1", "event")
+    assert (flips.tried, flips.accepted) == (5_000, 0)
+    assert set(flips.refused_by) == {"crc", "event", "type"}
+
+
+def test_without_its_checksum_many_a_damaged_event_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socketio, "verify", lambda message, found: None)
+    assert flip(5_000, "1", "event").accepted > 2_000
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 999, 1000, 1199, 1201, 65_537, MAX_MESSAGE])
