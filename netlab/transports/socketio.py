@@ -192,8 +192,8 @@ class SocketIoSession:
                     self._visitor, self._tried = self._tried, None
                     self._answer_poll(engineio.NOOP)
                     self.relieve()
-                case PeerLeft():
-                    self._leave()
+                case PeerLeft():  # a client that was cut while it polled says this too, and comes back
+                    self._leave(said=False)
                 case Failed(code, detail):
                     self.failed(code, detail)
         self._alarm.set(self._engine.deadline)
@@ -208,7 +208,7 @@ class SocketIoSession:
             case socketio.Connect(namespace, auth):
                 self._connect(namespace, auth)
             case socketio.Disconnect():
-                self._leave()
+                self._leave(said=True)
             case socketio.Event() if self._connected:
                 self._event(packet)
             case socketio.Acked(ack, args) if self._connected:
@@ -434,9 +434,9 @@ class SocketIoSession:
         if self._visitor is not None:
             self._visitor.refuse(reason)
 
-    def _leave(self) -> None:
-        """The client said goodbye."""
-        self._shell.closed(self.conn, said=True)
+    def _leave(self, *, said: bool) -> None:
+        """The client closes its session of Engine.IO; `said` tells whether it said goodbye."""
+        self._shell.closed(self.conn, said=said)
         if self._visitor is not None:
             self._visitor.close()
         self._waiting.append(Texts([engineio.CLOSE]))
