@@ -143,7 +143,7 @@ def _event(rest: bytes, message: bytes) -> Event:
     name = _decoded(_text, bytes(items[0]), "event")
     args = [bytes(item) for item in items[1:]]
     checked = False
-    if name in NAMES and args and (found := _CHECKED.search(message)):
+    if name in NAMES and len(args) > 1 and (found := _CHECKED.search(message)):
         verify(message, found)
         checked = True
         args.pop()

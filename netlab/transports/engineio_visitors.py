@@ -148,9 +148,7 @@ class Visitors:
             return await self._polled(request, visitor, allowed)
         except Wrong as wrong:
             counters[wrong.counter] += 1
-            return web.Response(
-                status=wrong.status, body=wrong.body, content_type="application/json", headers=_closing(allowed)
-            )
+            return _last(wrong.status, wrong.body, allowed)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:  # a mistake of ours: told as asyncio tells one, and everybody else goes on
@@ -211,12 +209,7 @@ class Visitors:
         session = visitor.session or visitor.arrive_again()
         await session.admitted
         if session.refused is not None:
-            return web.Response(
-                status=HTTPStatus.SERVICE_UNAVAILABLE,
-                body=encode_json(session.refused),
-                content_type="application/json",
-                headers=_closing(headers),
-            )
+            return _last(HTTPStatus.SERVICE_UNAVAILABLE, encode_json(session.refused), headers)
         visitor.session = None
         return _text(session.open("polling"), headers)
 
@@ -240,8 +233,11 @@ def _text(body: bytes, headers: CIMultiDict[str]) -> web.Response:
     return web.Response(body=body, content_type="text/plain", charset="utf-8", headers=headers)
 
 
-def _closing(headers: CIMultiDict[str]) -> CIMultiDict[str]:
-    return CIMultiDict({**headers, "Connection": "close"})
+def _last(status: HTTPStatus, body: bytes, headers: CIMultiDict[str]) -> web.Response:
+    """An answer behind which the connection is closed."""
+    response = web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    response.force_close()
+    return response
 
 
 class Visitor(asyncio.Protocol):
@@ -384,9 +380,7 @@ class Visitor(asyncio.Protocol):
             if at.sid is not None and session is None:
                 raise Wrong("sid", "unknown_session")
         except Wrong as wrong:
-            response = frames.reject(wrong.status, wrong.body.decode())
-            frames.send_response(response)
-            self._turn_away(wrong.counter, b"".join(frames.data_to_send()))
+            self._reject(frames, wrong)
             return
         response = frames.accept(request)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -399,7 +393,7 @@ class Visitor(asyncio.Protocol):
         if session is not None:
             self.known()
             if not session.try_websocket(self):
-                self._turn_away("bad_request", b"")
+                self._reject(frames, Wrong("request"))
                 return
             self.session = session
         elif new.refused is not None:
@@ -409,6 +403,10 @@ class Visitor(asyncio.Protocol):
         self._transport.write(b"".join(frames.data_to_send()))
         if session is None:
             self.write(websocket.frame(new.open("websocket"), websocket.TEXT))
+
+    def _reject(self, frames: ServerProtocol, wrong: Wrong) -> None:
+        frames.send_response(frames.reject(wrong.status, wrong.body.decode()))
+        self._turn_away(wrong.counter, b"".join(frames.data_to_send()))
 
     def _turn_away(self, counter: str, answer: bytes) -> None:
         self._counters[counter] += 1

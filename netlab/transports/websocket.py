@@ -26,6 +26,7 @@ from websockets.typing import Origin
 from websockets.uri import WebSocketURI, parse_uri
 
 from netlab.chat.client_events import Disconnected
+from netlab.chat.limits import ERRORS
 from netlab.chat.messages import Goodbye, encode_json
 from netlab.protocols import websocket
 from netlab.protocols.stream import BYE, PING, BytesArrived, GivenUp
@@ -358,6 +359,7 @@ def goodbye_in(response: Response) -> bytes | None:
     """What a hub says to who is not let in: the body of its answer, where it is one."""
     try:
         told: dict[str, Any] = msgspec.json.decode(response.body or b"", type=dict)
-        return encode_json(Goodbye(str(told["code"]), str(told.get("detail", ""))))
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, KeyError):
+        known = told["code"] in ERRORS
+        return encode_json(Goodbye(told["code"], str(told.get("detail", "")))) if known else None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, KeyError, TypeError):
         return None

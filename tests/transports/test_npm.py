@@ -1,4 +1,4 @@
-"""npm's own socket.io-client under node, over WebSocket and over polling: what it is told, and what others hear of it."""
+"""npm's own socket.io-client under node, over WebSocket and polling: what it is told and what others hear."""
 
 from __future__ import annotations
 
