@@ -16,16 +16,41 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 
 @contextmanager
-def netlab_web(*options: str) -> Iterator[list[str]]:
-    """The lines that it prints: the first ends with the page's address."""
+def netlab_web(*options: str) -> Iterator[str]:
+    """The line that it prints first: it ends with the page's address."""
     command = [sys.executable, "-m", "netlab", "web", "--no-browser", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline().strip()]
-        if "--class" in options:
-            lines.append(process.stdout.readline().strip())
         try:
-            yield lines
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+CLASS = """
+import asyncio, sys
+from netlab.web.classroom import in_class
+from netlab.web.server import Page, listen, serving
+
+async def main():
+    at = listen("127.0.0.1", 0)
+    async with in_class("127.0.0.1", token=sys.argv[1], secret="s", ports={"udp": 0, "rudp": 0}) as classroom:
+        async with serving(Page("127.0.0.1", classroom=classroom).app, at):
+            print(f"http://127.0.0.1:{at.getsockname()[1]}/class", flush=True)
+            await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+"""A class as `netlab web --class` has it, at ports that are free: its own may be taken by whoever teaches here."""
+
+
+@contextmanager
+def class_page(token: str) -> Iterator[str]:
+    """The address of a class's page; the teacher's secret is `s`."""
+    with subprocess.Popen([sys.executable, "-c", CLASS, token], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
         finally:
             process.terminate()
 

@@ -29,7 +29,7 @@ def builder() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["chat", "cursor", "words"])
+@pytest.mark.parametrize("name", ["chat", "class", "cursor", "words"])
 def test_the_modules(name: str) -> None:
     hello = encode(Packet(payload=b'{"type":"hello","name":"ann"}', message_id=7, type=PacketType.HELLO))
     ran = subprocess.run(

@@ -33,8 +33,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with netlab_web() as lines:
-        yield lines[0].split()[-1]
+    with netlab_web() as line:
+        yield line.split()[-1]
 
 
 def say(page: Page, text: str) -> None:

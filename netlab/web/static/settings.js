@@ -9,8 +9,8 @@ const KEYS = [
   ["O", "corrupt it"], ["U", "double it"], ["C", "compare with before"], ["Z", "back to before"], ["Esc", "close"],
 ];
 
-/** The row of settings at the top of the page. */
-export function settings() {
+/** The row of settings at the top of a page; with the bench's keys where it has a bench. */
+export function settings({ keys = true } = {}) {
   const root = document.documentElement;
   const theme = unique("theme");
   const choice = el("select", { id: theme, onchange: () => {
@@ -30,7 +30,7 @@ export function settings() {
   return el("div", { class: "settings" },
     el("label", { for: theme }, "Colours"), choice,
     el("label", { class: "check" }, big, "big type"),
-    el("details", { class: "keys" }, el("summary", {}, "Keys"),
+    keys && el("details", { class: "keys" }, el("summary", {}, "Keys"),
       el("div", {},
         el("dl", {}, ...KEYS.flatMap(([key, words]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, words)])),
         el("label", { class: "check" }, single, "single keys work"))));
