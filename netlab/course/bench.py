@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from netlab.course.experiments.shown import Shown, smaller
 from netlab.errors import NetlabError
 from netlab.packets.text import printable
 from netlab.scenarios.bench import Timeline, capture, packet, read_script, timeline
@@ -81,8 +82,7 @@ class Bench:
         if self.widget is not None:
             made = self.widget._repr_mimebundle_(**options)
             shown = dict(made[0] if isinstance(made, tuple) else made)
-        picture = base64.b64encode(self.picture()).decode("ascii")
-        return {**shown, "image/png": picture, "text/plain": str(self)}
+        return {**shown, **Shown(smaller(self.picture()), str(self))._repr_mimebundle_()}
 
 
 def in_words(ran: Timeline) -> str:

@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TIMEOUT_S = 300
 LIVE = "live"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+"""A widget that no kernel is behind shows nothing: in the file stands what stands beside it, a picture in words."""
 VERDICT = "application/vnd.netlab.verdict+json"
 
 
@@ -64,7 +66,8 @@ def tidied(notebook: Any) -> Any:
 def _tidy(output: Any) -> Any:
     if "execution_count" in output:
         output["execution_count"] = None
-    output.get("data", {}).pop(VERDICT, None)
+    for kind in (VERDICT, WIDGET):
+        output.get("data", {}).pop(kind, None)
     return output
 
 

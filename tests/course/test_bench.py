@@ -26,7 +26,8 @@ def test_the_words_say_who_heard_what() -> None:
 
 def test_a_text_is_shown_as_text() -> None:
     shown = bench(MARKUP, "a\x1b[2J")._repr_mimebundle_()
-    assert "text/html" not in shown
+    assert MARKUP not in shown["text/html"]
+    assert "&lt;script&gt;" in shown["text/html"]
     assert MARKUP in shown["text/plain"]
     assert r"a\x1b[2J" in shown["text/plain"]
 
@@ -69,4 +70,4 @@ def test_without_anywidget_words_and_picture_remain(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "anywidget", None)
     made = course_bench.bench("hi")
     assert made.widget is None
-    assert set(made._repr_mimebundle_()) == {"image/png", "text/plain"}
+    assert set(made._repr_mimebundle_()) == {"text/html", "text/plain"}
