@@ -18,7 +18,7 @@ from netlab.cli.argument_types import PORT
 from netlab.cli.running import exit_status, run
 from netlab.errors import NetlabError
 from netlab.packets.endpoint import format_host_port
-from netlab.transports.url import DEFAULT_HOST, parse_url
+from netlab.transports.url import DEFAULT_HOST, BadUrl, parse_url
 
 PAGE_PORT = 9080
 _A_STRANGER = ("192.0.2.1", 9)
@@ -48,8 +48,8 @@ def command(host: str, port: int, chat: str | None, is_class: bool, token: str |
         raise click.UsageError("--class hosts rooms of its own: leave --chat out", context)
     if not is_loopback(host) and not token:
         raise click.UsageError(f"others than this machine reach {host}: say --token auto, or a token of yours", context)
-    if chat is not None and parse_url(chat).scheme not in ("ws", "wss"):
-        raise click.UsageError(f"--chat {chat}: browsers join over WebSocket: write ws://127.0.0.1:9003", context)
+    if chat is not None and not _is_for_browsers(chat):
+        raise click.UsageError(f"--chat {chat!r}: browsers join over WebSocket: write ws://127.0.0.1:9003", context)
     if is_class and not token:
         token = AUTO
     token = check_hosting([host], token or "", insecure=True)
@@ -103,6 +103,13 @@ async def _serve(
             print("no browser could be opened: open that address in one", file=sys.stderr)
         number = await stop
     return exit_status(number) if number == signal.SIGINT else 0
+
+
+def _is_for_browsers(chat: str) -> bool:
+    try:
+        return parse_url(chat).scheme in ("ws", "wss")
+    except BadUrl:
+        return False
 
 
 def _has_screen() -> bool:

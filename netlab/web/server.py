@@ -133,8 +133,6 @@ class Page:
         except BadScript as error:
             response = _error(400, str(error))
         except web.HTTPException as error:
-            if not request.path.startswith("/bench/"):
-                raise
             what = f"more than {limits.BODY} bytes: write less" if error.status == 413 else error.reason
             response = _error(error.status, what)
         if not response.prepared:
