@@ -26,6 +26,7 @@ bench: .venv/.bench  ## the benchmarks, each printing ratios against its peers
 	$(BIN)/python benchmarks/packets.py
 	$(BIN)/python benchmarks/fanout.py
 	$(BIN)/python benchmarks/storm.py
+	$(BIN)/python benchmarks/cluster.py
 	$(BIN)/python benchmarks/simulator.py
 	$(BIN)/python benchmarks/dumbbell.py
 	$(BIN)/python benchmarks/padhye.py --kernel

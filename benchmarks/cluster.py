@@ -44,7 +44,6 @@ SERVERS = 3
 KILLED = SERVERS - 1
 MEMBERS = 20  # of a room
 TALKERS = 2  # of a room
-GAP_MS = 1000.0
 DOWN_S = 2.0
 CROWD = 250  # members in one process
 SPEED_CLIENTS = 100
@@ -79,12 +78,13 @@ async def last(seconds: float, text: str) -> None:
         await asyncio.sleep(seconds / round(seconds))
 
 
-async def faults(c: Cluster, clients: int, seconds: float) -> list[Phase]:
+async def faults(c: Cluster, clients: int, messages: float, seconds: float) -> list[Phase]:
     """Do it; the phases."""
     assert c.redis is not None
     say(f"{clients} clients connect and join")
     began = now()
-    await c.seat(clients, rooms=max(1, clients // MEMBERS), talkers=TALKERS, crowds=-(-clients // CROWD))
+    rooms = max(1, clients // MEMBERS)
+    await c.seat(clients, rooms=rooms, talkers=TALKERS, crowds=-(-clients // CROWD))
     print(f"{clients} clients connected and joined in {(now() - began) / S:.1f} s", flush=True)
     phases = [Phase("calm", now())]
     await c.late_ms()
@@ -95,7 +95,7 @@ async def faults(c: Cluster, clients: int, seconds: float) -> list[Phase]:
         phases.append(Phase(name, now()))
         return phases[-1]
 
-    async with c.talking(gap_ms=GAP_MS):
+    async with c.talking(gap_ms=1e3 * rooms * TALKERS / messages):
         await last(seconds, "calm")
         phase = await begin("server killed")
         await c.servers[KILLED].kill()
@@ -236,6 +236,7 @@ def show_speed(clients: int, seconds: float, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--clients", type=int, default=1000, help="for the kills")
+    parser.add_argument("--messages", type=float, default=200.0, help="a second, of all talkers together")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each phase; at least 4")
     parser.add_argument("--rounds", type=int, default=3, help="of the speed")
     parser.add_argument("--only", choices=["faults", "speed"])
@@ -246,7 +247,7 @@ def main() -> None:
     async def run() -> None:
         with tempfile.TemporaryDirectory(prefix="netlab-cluster-") as directory:
             async with cluster(Path(directory), servers=SERVERS) as c:
-                phases = await faults(c, options.clients, options.seconds)
+                phases = await faults(c, options.clients, options.messages, options.seconds)
             show(Account(c.logs), c, phases)
 
     try:
