@@ -81,7 +81,7 @@ async def _serve(
             for scheme, url in classroom.urls_for(_seen_as(host)).items():
                 where = parse_url(url)
                 lines.append(
-                    f"in a terminal: netlab {scheme}-chat --host {where.host} --port {where.port} --token {token}"
+                    f"in a terminal: netlab {scheme}-chat --host {where.host} --port {where.port} --token={token}"
                 )
         else:
             if chat is not None:

@@ -20,6 +20,7 @@ from netlab.chat.client_events import Changed
 from netlab.errors import MessageTooBig, NetlabError
 from netlab.transports import Chat, connect
 from netlab.web import limits
+from netlab.web.access import hostname
 from netlab.web.classroom import BadOrder, Classroom, Order
 
 ROOM, SAY = "lobby", "message"
@@ -92,7 +93,7 @@ class _Pages:
         self._teachers += 1
         tell = _Telling(page)
         try:
-            tell(self._class.welcome())
+            tell(self._class.welcome(hostname(request.headers.get("Host", ""))))
             self._class.listeners.add(tell)
             async for message in page:
                 try:

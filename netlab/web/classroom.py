@@ -21,30 +21,27 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from netlab.capture.summary import netlab_parts
-from netlab.chat.messages import Hello, decode_client_message
-from netlab.errors import DecodeError, NetlabError
+from netlab.errors import NetlabError
 from netlab.network.hand import Decision, Hand
-from netlab.network.impairments import Corruption
 from netlab.network.link import REASONS, Delivered, Output
 from netlab.network.link_options import parse_link
 from netlab.network.seeds import seeded_streams
-from netlab.packets import ipv4, segment, udp
 from netlab.packets.endpoint import DEFAULT_PORTS, format_host_port
-from netlab.packets.packet import PacketType, decode_all, decode_first
 from netlab.packets.text import printable
 from netlab.transports import CannotListen, HubShell, serve
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.url import Address, parse_url
 from netlab.units import MS
 from netlab.web import limits
+from netlab.web.datagrams import HEADERS, damaged, name_in, says
 from netlab.web.rooms import reached
 
 Way = Literal["there", "back"]
-_HEADERS = ipv4.HEADER_LEN + udp.HEADER_LEN
 _CARRIERS = ("udp", "rudp")
 _LAST_WORDS_S = 0.05
 """How long the relay goes on after the hub has said goodbye: on one machine it takes well under a millisecond."""
+
+_COUNTS_EVERY_S = 0.25
 
 _SAID = {"fate": "dropped by hand", "queue_full": "queue full", "loss": "lost"}
 
@@ -163,6 +160,8 @@ class Classroom:
         self._numbers, self._host_numbers = itertools.count(1), itertools.count(1)
         self._begun: set[asyncio.Task[None]] = set()
         self._doors: list[asyncio.DatagramTransport] = []
+        self._changed: dict[str, Host] = {}  # whose counts are told soon
+        self._telling: asyncio.TimerHandle | None = None
 
     # Where one comes in
 
@@ -193,6 +192,8 @@ class Classroom:
 
     def close(self) -> None:
         """Listen no more, and forget everybody."""
+        if self._telling is not None:
+            self._telling.cancel()
         for door in self._doors:
             door.close()
         for host in list(self.hosts.values()):
@@ -260,16 +261,17 @@ class Classroom:
             "host": host.id,
             "way": way,
             "at": time.time(),
-            "bytes": len(data) + _HEADERS,
+            "bytes": len(data) + HEADERS,
             "says": says(data),
             "state": "waiting" if hand.is_held else "on its way",
         }
         self._latest.append(shown)
         self._tell(shown)
+        self._tell_soon(host)
         if hand.is_held and self._waiting() >= limits.WAITING:
             self._told_fate(number, _SAID["queue_full"])
             return
-        self._carry_out(host, way, hand.arrive(number, datagram, len(data) + _HEADERS, self._now()))
+        self._carry_out(host, way, hand.arrive(number, datagram, len(data) + HEADERS, self._now()))
 
     def _waiting(self) -> int:
         return sum(len(hand.waiting) for host in self.hosts.values() for hand in host.hands.values())
@@ -287,8 +289,9 @@ class Classroom:
                 continue
             data, fate = datagram.data, "delivered"
             if output.corruption is not None:
-                data, fate = _damaged(data, output.corruption), "corrupted"
+                data, fate = damaged(data, output.corruption), "corrupted"
             host.passed[way] += 1
+            self._tell_soon(host)
             self._told_fate(datagram.number, fate)
             if way == "back":
                 host.door.transport.sendto(data, host.address)
@@ -305,12 +308,12 @@ class Classroom:
 
     # The teacher
 
-    def welcome(self) -> dict[str, Any]:
-        """What a teacher's page is told first."""
+    def welcome(self, host: str) -> dict[str, Any]:
+        """What a teacher's page is told first that reached this machine under the name `host`."""
         return {
             "type": "class",
             "token": self.token,
-            "join": self.urls,
+            "join": list(self.urls_for(host).values()),
             "hosts": [host.told for host in self.hosts.values()],
             "packets": list(self._latest),
         }
@@ -363,8 +366,20 @@ class Classroom:
         if order.packet and not decided:
             raise BadOrder(f"packet {order.packet} does not wait any more")
 
+    def _tell_soon(self, host: Host) -> None:
+        """Its counts change with each packet; pages are told now and then."""
+        self._changed[host.id] = host
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(_COUNTS_EVERY_S, self._tell_counts)
+
+    def _tell_counts(self) -> None:
+        changed, self._changed, self._telling = self._changed, {}, None
+        for host in changed.values():
+            self._tell_of(host)
+
     def _tell_of(self, host: Host) -> None:
-        self._tell({"type": "host", "host": host.told})
+        if self.hosts.get((host.door.scheme, host.address)) is host:
+            self._tell({"type": "host", "host": host.told})
 
     def _told_fate(self, number: int, state: str) -> None:
         for shown in reversed(self._latest):
@@ -376,32 +391,6 @@ class Classroom:
     def _tell(self, what: dict[str, Any]) -> None:
         for tell in list(self.listeners):
             tell(what)
-
-
-def says(data: bytes) -> str:
-    """What is in a datagram, in a line; printable."""
-    return " | ".join(str(part) for part in netlab_parts(data)) or f"datagram of {len(data)} B"
-
-
-def name_in(data: bytes) -> str:
-    """The name that a hello in this datagram says; "" where there is none."""
-    try:
-        for packet in decode_all(data):
-            if packet.type is PacketType.SEGMENT:
-                held = bytes(segment.decode(packet.payload).data)
-                packet = decode_first(held)[0] if held else packet
-            if packet.type is PacketType.HELLO and packet.payload:
-                said = decode_client_message(packet.payload)
-                return said.name if isinstance(said, Hello) else ""
-    except (DecodeError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        pass
-    return ""
-
-
-def _damaged(data: bytes, corruption: Corruption) -> bytes:
-    """As it comes to the application. A real receiver's UDP would throw it away before; here netlab's CRC-32 does."""
-    at = min(max(0, corruption.at - _HEADERS), len(data) - 1)
-    return msgspec.structs.replace(corruption, at=at).apply(data) if data else data
 
 
 @asynccontextmanager

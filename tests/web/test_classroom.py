@@ -83,6 +83,9 @@ async def test_the_teacher_sees_who_is_there_and_what_they_say(over: str) -> Non
         said = await teacher.until(lambda w: w["type"] == "packet" and "emit message to lobby: 'hi'" in w["says"])
         assert said["way"] == "there"
         await teacher.fate(said["id"], "delivered")
+        there = host_of(room, "ann").told["there"]
+        assert there > 0
+        await teacher.until(lambda w: w["type"] == "host" and w["host"]["there"] >= there)
 
 
 @pytest.mark.slow
