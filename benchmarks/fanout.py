@@ -21,6 +21,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import socket
 import statistics
 import subprocess
@@ -181,6 +182,20 @@ class NetlabWebSocketPeer(WebSocketPeer):
         return [b"".join(websocket_frame(emit(number), BINARY_FRAME) for number in numbers)]
 
 
+class NetlabSocketIoPeer(SocketIoPeer):
+    """As npm's client, which knows of no checksums."""
+
+    def join(self, sock: socket.socket, index: int) -> None:
+        upgrade(sock, "/socket.io/?EIO=4&transport=websocket")
+        sock.sendall(websocket_frame(b'40{"name":"member-%d"}' % index))
+        read_until(sock, b'"welcome"')
+        sock.sendall(websocket_frame(b'42["join","lab"]'))
+        read_until(sock, b'"result"')
+
+    def say(self, numbers: range) -> list[bytes]:
+        return [b"".join(websocket_frame(b'42["say","lab","%s"]' % text(number)) for number in numbers)]
+
+
 class SendtoPeer(Peer):
     stream = False
 
@@ -227,16 +242,34 @@ PEERS: dict[str, type[Peer]] = {
     "asyncio, coalesced": Peer,
     "websockets.broadcast": WebSocketPeer,
     "python-socketio": SocketIoPeer,
+    "npm socket.io": SocketIoPeer,
     "netlab tcp": NetlabTcpPeer,
     "netlab ws": NetlabWebSocketPeer,
+    "netlab sio": NetlabSocketIoPeer,
     "sendto loop": SendtoPeer,
     "netlab udp": NetlabUdpPeer,
 }
 
 
+NPM = Path(__file__).with_name("npm")
+
+
+def install_npm() -> str:
+    """Get npm's packages, as its lock file has them, where they are not there yet; what went wrong, or nothing."""
+    if (NPM / "node_modules").is_dir():
+        return ""
+    if shutil.which("npm") is None:
+        return "Node and npm are not installed"
+    got = subprocess.run(["npm", "ci", "--silent"], cwd=NPM, capture_output=True, text=True, check=False)
+    return got.stderr.strip()[-200:] or "npm ci failed" if got.returncode else ""
+
+
 @contextlib.contextmanager
 def server(name: str) -> Iterator[int]:
-    command = [sys.executable, str(Path(__file__).with_name("fanout_servers.py")), name]
+    if name == "npm socket.io":
+        command = ["node", str(NPM / "fanout_server.mjs")]
+    else:
+        command = [sys.executable, str(Path(__file__).with_name("fanout_servers.py")), name]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -357,6 +390,9 @@ RATIOS = (
     ("netlab tcp", "asyncio, coalesced", "deliveries_s", "0.35 or more"),
     ("netlab tcp", "asyncio, one write a message", "p50_s", "at most 1.3"),
     ("netlab ws", "websockets.broadcast", "deliveries_s", "for 100 clients the aim is 3 or more"),
+    ("netlab ws", "npm socket.io", "deliveries_s", "1 or more"),
+    ("netlab sio", "python-socketio", "deliveries_s", "for 100 clients the aim is 3 or more"),
+    ("netlab sio", "npm socket.io", "deliveries_s", "no aim"),
     ("netlab udp", "sendto loop", "deliveries_s", "1.5 or more"),
 )
 
@@ -370,9 +406,9 @@ def show(clients: int, rounds: Rounds) -> None:
             f"{name:30} {row['deliveries_s'] / 1e3:22.1f} {row['p50_s'] * 1e3:9.2f} {row['p99_s'] * 1e3:9.2f}",
             flush=True,
         )
-    if set(rounds[0]) != set(PEERS):
-        return
     for ours, theirs, what, aim in RATIOS:
+        if not {ours, theirs} <= set(rounds[0]):
+            continue
         value = statistics.median(each[ours][what] / each[theirs][what] for each in rounds)
         measured = "p50 when paced" if what == "p50_s" else "deliveries"
         print(f"{f'{ours} / {theirs}':45} {measured:15} {value:7.2f}  ({aim})")
@@ -383,16 +419,20 @@ def main() -> None:
     parser.add_argument("--clients", default="10,100,1000", help="sizes of the room, comma-separated")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="servers to run, separated by semicolons, without ratios")
+    parser.add_argument("--only", help="servers to run, separated by semicolons")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    names = options.only.split(";") if options.only else [*PEERS]
+    if "npm socket.io" in names and (missing := install_npm()):
+        print(f"without npm socket.io: {missing}", file=sys.stderr)
+        names.remove("npm socket.io")
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     results: dict[int, Rounds] = {}
     for clients in map(int, options.clients.split(",")):
         results[clients] = []
         for number in range(options.rounds):
             each = {}
-            for name in options.only.split(";") if options.only else PEERS:
+            for name in names:
                 print(f"\r{clients} clients, round {number + 1}: {name:40}", end="", file=sys.stderr, flush=True)
                 each[name] = measure(name, clients, options.seconds)
             results[clients].append(each)

@@ -152,6 +152,7 @@ SERVERS: dict[str, Callable[[], Awaitable[None]]] = {
     "python-socketio": python_socketio,
     "netlab tcp": lambda: netlab_server("tcp://127.0.0.1:0"),
     "netlab ws": lambda: netlab_server("ws://127.0.0.1:0"),
+    "netlab sio": lambda: netlab_server("sio://127.0.0.1:0"),
     "sendto loop": bare_sendto,
     "netlab udp": lambda: netlab_server("udp://127.0.0.1:0"),
 }
