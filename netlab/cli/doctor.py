@@ -41,7 +41,8 @@ class Check(msgspec.Struct, frozen=True):
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def command(as_json: bool) -> None:
-    """What this machine can do: Python, scapy, live capture and by which way, testbed, tshark, jupyter, uvloop.
+    """What this machine can do: Python, scapy, live capture and by which way, testbed, tshark, and packages
+    that only some of it needs.
 
     For each thing missing, the one command that gets it.
     """
@@ -71,6 +72,7 @@ def examine() -> list[Check]:
         _testbed(),
         _tshark(),
         _package("jupyter", "the notebooks cannot be opened", "jupyter>=1.1"),
+        _package("aiohttp", "no server of Socket.IO", "aiohttp>=3.10"),
         _package("uvloop", "servers run on asyncio's own loop, which is slower", "uvloop>=0.19"),
     ]
 

@@ -30,6 +30,7 @@ def test_says_what_is_there_and_exits_with_0(netlab):
         "testbed",
         "tshark",
         "jupyter",
+        "aiohttp",
         "uvloop",
     ):
         assert f"  {name} " in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -151,6 +152,34 @@ async def test_it_is_cut_comes_back_and_misses_nothing(packages: Path, transport
         assert steps["heard"] == [*wanted, "end"]
         assert steps["connects"] >= 6
         assert not [event for event in ann.events if getattr(event, "reason", "") == "lost"]
+
+
+@live(60)
+async def test_the_script_of_the_document(packages: Path) -> None:
+    """docs/socketio.md shows a program that talks."""
+    document = (HERE.parents[1] / "docs" / "socketio.md").read_text()
+    [script] = re.findall(r"```js\n(.*?)```", document, re.DOTALL)
+    async with server() as at, person(at.tcp, "ann", "lobby") as ann:
+        at_here = script.replace("127.0.0.1:9004", at.sio.removeprefix("sio://"))
+        assert at_here != script
+        (packages / "talk.mjs").write_text(at_here)
+        node = await asyncio.create_subprocess_exec("node", str(packages / "talk.mjs"), stdout=asyncio.subprocess.PIPE)
+        try:
+            assert node.stdout is not None
+            assert await ann.hears(2) == ["hello from node", "only for you, ann"]
+            him = await ann.chat.find("node")
+            assert await ann.chat.call("hi", to=him) == {him: ["node heard it"]}
+            printed = b""
+            while b"ann in" not in printed:
+                printed += await node.stdout.readline()
+            lines = printed.decode().splitlines()
+            assert lines[0] == f"my room is {him}"
+            assert "join: ok" in lines
+            assert "said: { lobby: 3 }" in lines
+            assert lines[-1] == f"ann in {him}: hi []"
+        finally:
+            node.kill()
+            await node.communicate()
 
 
 @live(60)
