@@ -136,8 +136,14 @@ export class Bench {
     const last = this._player.cursor;
     if (!(await this._run(withText(this.script, at, text), `Ann also says ${quoted(text, 24)}.`))) return;
     this._player.goTo(last);
-    this._told = at === 0 ? at - NOT_SAID : at;
     this._play();
+    this._uncover();
+  }
+
+  /** The clock and the ladders below it come into view where the window is too low for everything. */
+  _uncover() {
+    const { bottom } = this._lanes.node.getBoundingClientRect();
+    if (bottom > innerHeight) this._bar.node.scrollIntoView({ block: "start" });
   }
 
   async _moved(options) {

@@ -3,6 +3,8 @@
 /** How many packets are kept. */
 export const SHOWN = 200;
 
+const ARRIVED = new Set(["delivered", "corrupted"]);
+
 export class ClassView {
   constructor() {
     this.token = "";
@@ -37,7 +39,10 @@ export class ClassView {
         return message.state === "waiting" ? `${this.nameOf(message.host)}: a packet waits.` : "";
       case "fate": {
         const packet = this.packets.get(message.id);
-        if (packet) packet.state = message.state;
+        if (!packet) return "";
+        packet.state = message.state;
+        const host = this.hosts.get(packet.host);
+        if (host && ARRIVED.has(message.state)) this.hosts.set(host.id, { ...host, [packet.way]: host[packet.way] + 1 });
         return "";
       }
       case "missed":
@@ -57,6 +62,13 @@ export class ClassView {
   /** Packets that wait for the teacher's hand, the oldest first. */
   waiting() {
     return [...this.packets.values()].filter((packet) => packet.state === "waiting");
+  }
+
+  /** Hosts, each with how many packets of it wait. */
+  hostsWithWaiting() {
+    const counts = new Map();
+    for (const { host } of this.waiting()) counts.set(host, (counts.get(host) ?? 0) + 1);
+    return [...this.hosts.values()].map((host) => ({ ...host, waiting: counts.get(host.id) ?? 0 }));
   }
 
   /** Those whose fate is known or under way, the latest first. */

@@ -7,14 +7,14 @@ import { printable, quoted } from "./printable.js";
 import { endOf, fateWord, isLost, usualDelay } from "./timeline.js";
 import { label, packetWords } from "./words.js";
 
-const EDGE = 26; // from a lifeline to the edge of the lane
+const EDGE = 26; // pixels from a lifeline to the edge of the lane
 const HEAD = 9;
 
 /**
  * Draws a lane. `marks` says of each packet whether another run has it too (compare.js); `pick(packet)` is called for the
- * packet that is clicked, or chosen with Enter.
+ * packet that is clicked, or chosen with Enter. `type` is how large type is, 1 as usual.
  */
-export function ladder({ lane, scale, width, marks = null, pick = () => {}, name = lane.title }) {
+export function ladder({ lane, scale, width, type = 1, marks = null, pick = () => {}, name = lane.title }) {
   const sides = { client: EDGE, server: width - EDGE };
   const delay = usualDelay(lane);
   const shown = []; // {node, from, update(cursor)}
@@ -24,14 +24,14 @@ export function ladder({ lane, scale, width, marks = null, pick = () => {}, name
   });
   node.append(pauses(scale, width), ...Object.values(sides).map((x) => lifeline(x, scale.height)));
   for (const said of lane.said) {
-    shown.push({ node: bubble(`ann: ${quoted(said.text, 22)}`, sides.client, scale.place(said), "start"), from: said.at });
+    shown.push({ node: bubble(`ann: ${quoted(said.text, 22)}`, sides.client, scale.place(said), "start", type), from: said.at });
   }
   for (const heard of lane.heard) {
-    shown.push({ node: bubble(`bob: ${quoted(heard.text, 22)}`, sides.server, scale.place(heard), "end"), from: heard.at });
+    shown.push({ node: bubble(`bob: ${quoted(heard.text, 22)}`, sides.server, scale.place(heard), "end", type), from: heard.at });
   }
   const packets = new Map();
   for (const packet of lane.packets) {
-    const drawn = arrow({ packet, scale, sides, delay, width, mark: marks?.get(packet.id) ?? "same" });
+    const drawn = arrow({ packet, scale, sides, delay, width, type, mark: marks?.get(packet.id) ?? "same" });
     drawn.node.addEventListener("click", () => pick(packet));
     packets.set(packet.id, drawn.node);
     shown.push(drawn);
@@ -72,14 +72,14 @@ function zigzag(width, y) {
   return `M${points.join(" L")}`;
 }
 
-function bubble(words, x, y, anchor) {
+function bubble(words, x, y, anchor, type) {
   const at = anchor === "start" ? x + 8 : x - 8;
   return svg("g", { class: "bubble" },
-    svg("circle", { cx: x, cy: y, r: 5 }),
-    svg("text", { x: at, y: y + 4, "text-anchor": anchor }, words));
+    svg("circle", { cx: x, cy: y, r: 5 * type }),
+    svg("text", { x: at, y: y + 4 * type, "text-anchor": anchor }, words));
 }
 
-function arrow({ packet, scale, sides, delay, width, mark }) {
+function arrow({ packet, scale, sides, delay, width, type, mark }) {
   const from = { x: sides[packet.source], y: scale.place(packet) };
   const far = sides[packet.destination];
   const lost = isLost(packet);
@@ -100,15 +100,15 @@ function arrow({ packet, scale, sides, delay, width, mark }) {
 
   const moves = (packet.came.length ? packet.came : [ends]).map((at, copy) => {
     const to = { x: packet.came.length ? far : from.x + (far - from.x) * 0.6, y: Math.max(scale.at(at), from.y + 2) };
-    return { at, to, copy, ...shaft(from, to, { copy, lost: !packet.came.length && fateWord(packet), corrupted }) };
+    return { at, to, copy, ...shaft(from, to, { copy, lost: !packet.came.length && fateWord(packet), corrupted, type }) };
   });
   const long = moves.length ? moves[0].to : from;
   node.append(
     svg("line", { class: "halo", x1: from.x, y1: from.y, x2: long.x, y2: long.y }),
     ...moves.map((move) => move.line),
     ...moves.map((move) => move.end),
-    svg("text", { class: "label", x: from.x + onward * 8, y: from.y - 3, "text-anchor": onward > 0 ? "start" : "end" },
-      cut(markSign(mark) + label(packet), width)),
+    svg("text", { class: "label", x: from.x + onward * 8, y: from.y - 3 * type, "text-anchor": onward > 0 ? "start" : "end" },
+      cut(markSign(mark) + label(packet), width / type)),
   );
   return {
     node,
@@ -130,14 +130,12 @@ const markWords = (mark) =>
 const markSign = (mark) => (mark === "only" ? "◆ " : mark === "other" ? "◇ " : "");
 
 /** The line of an arrow and what it ends in: a head, or a cross with a word. */
-function shaft(from, to, { copy, lost, corrupted }) {
+function shaft(from, to, { copy, lost, corrupted, type }) {
   const line = svg("line", { class: copy ? "shaft copy" : "shaft", x1: from.x, y1: from.y, x2: to.x, y2: to.y });
   const end = svg("g", { class: "end" });
   if (lost) {
-    const onward = to.x > from.x ? 13 : -13;
     if (lost !== "on its way") end.append(svg("path", { class: "cross", d: `M${to.x - 7},${to.y - 7} l14,14 m0,-14 l-14,14` }));
-    end.append(svg("text", { class: "fate", x: to.x + onward, y: to.y + 5, "text-anchor": onward > 0 ? "start" : "end" },
-      printable(lost)));
+    end.append(fate(printable(lost), from, to, type));
     return { line, end };
   }
   const angle = Math.atan2(to.y - from.y, to.x - from.x);
@@ -151,6 +149,14 @@ function shaft(from, to, { copy, lost, corrupted }) {
       "text-anchor": inward < 0 ? "end" : "start" }, word));
   }
   return { line, end };
+}
+
+/** The word of a loss: beyond its cross where there is room up to the other lifeline, below it otherwise. */
+function fate(word, from, to, type) {
+  const room = Math.abs(to.x - from.x) * (0.4 / 0.6);
+  if (word.length * 7 * type > room) return svg("text", { class: "fate", x: to.x, y: to.y + 21 * type, "text-anchor": "middle" }, word);
+  const onward = to.x > from.x ? 13 : -13;
+  return svg("text", { class: "fate", x: to.x + onward, y: to.y + 5, "text-anchor": onward > 0 ? "start" : "end" }, word);
 }
 
 function cut(text, width) {

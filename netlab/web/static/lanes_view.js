@@ -3,12 +3,13 @@
 
 import { el, svg } from "./dom.js";
 import { ladder } from "./ladder.js";
-import { ticks, timeScale } from "./time_scale.js";
+import { sizesFor, ticks, timeScale } from "./time_scale.js";
 import { outcomes, standing, tally } from "./words.js";
 import { moment } from "./units.js";
 
-const GUTTER = 58;
-const NARROWEST = 236;
+const GUTTER = 58; // pixels at the usual size of type; all of this grows with it
+const NARROWEST = 205;
+const USUAL_TYPE = 16;
 
 /** Some lanes. `pick(over, packet)` is called when a packet is chosen. */
 export class LanesView {
@@ -24,30 +25,36 @@ export class LanesView {
   /** Draws lanes: [{lane, name, marks}], as of the last cursor. */
   load(lanes) {
     this._lanes = lanes;
-    this.scale = timeScale(lanes.map(({ lane }) => lane));
     this._draw();
   }
 
   _resized() {
-    if (this.node.clientWidth === this._width || !this._lanes) return;
-    this._draw();
+    const same = this.node.clientWidth === this._width && this._typeSize() === this._type;
+    if (!same && this._lanes) this._draw();
+  }
+
+  /** How large type is, 1 as usual: on a projector it is larger. */
+  _typeSize() {
+    return this.node.isConnected ? parseFloat(getComputedStyle(this.node).fontSize) / USUAL_TYPE : 1;
   }
 
   _draw() {
     const focused = document.activeElement?.dataset?.packet && this.node.contains(document.activeElement)
       ? [document.activeElement.closest(".lane").dataset.lane, document.activeElement.dataset.packet] : null;
     this._width = this.node.clientWidth;
-    const free = (this._width || 1200) - GUTTER - 16;
-    const fitting = Math.max(1, Math.min(this._lanes.length, Math.floor(free / NARROWEST)));
+    this._type = this._typeSize();
+    this.scale = timeScale(this._lanes.map(({ lane }) => lane), sizesFor(this._type));
+    const free = (this._width || 1200) - GUTTER * this._type - 16;
+    const fitting = Math.max(1, Math.min(this._lanes.length, Math.floor(free / (NARROWEST * this._type))));
     const width = Math.floor(free / fitting);
     this._views = this._lanes.map(({ lane, name, marks }, index) => this._lane(lane, name, marks, width, index));
-    this.node.replaceChildren(axis(this.scale), ...this._views.map((view) => view.node));
+    this.node.replaceChildren(axis(this.scale, this._type), ...this._views.map((view) => view.node));
     this.show(this.cursor);
     if (focused) this.focus(...focused);
   }
 
   _lane(lane, name = lane.title, marks, width, index) {
-    const drawn = ladder({ lane, name, scale: this.scale, width, marks, pick: (packet) => {
+    const drawn = ladder({ lane, name, scale: this.scale, width, type: this._type, marks, pick: (packet) => {
       this._rove(view, packet.id);
       this._pick(lane.over, packet, index);
     } });
@@ -125,12 +132,13 @@ export class LanesView {
 const near = (packets, at) =>
   packets.reduce((best, packet) => (!best || Math.abs(packet.sent - at) < Math.abs(best.sent - at) ? packet : best), null);
 
-function axis(scale) {
-  const node = svg("svg", { class: "axis", width: GUTTER, height: scale.height, "aria-hidden": "true" });
-  for (const time of ticks(scale)) {
+function axis(scale, type) {
+  const width = GUTTER * type;
+  const node = svg("svg", { class: "axis", width, height: scale.height, "aria-hidden": "true" });
+  for (const time of ticks(scale, 30 * type)) {
     const y = scale.at(time);
-    node.append(svg("text", { x: GUTTER - 10, y: y + 4, "text-anchor": "end" }, moment(time)),
-      svg("line", { x1: GUTTER - 6, x2: GUTTER, y1: y, y2: y }));
+    node.append(svg("text", { x: width - 10, y: y + 4 * type, "text-anchor": "end" }, moment(time)),
+      svg("line", { x1: width - 6, x2: width, y1: y, y2: y }));
   }
   return el("div", { class: "gutter", "aria-hidden": "true" }, el("div", { class: "corner" }), node);
 }

@@ -24,7 +24,7 @@ export function playerBar(does) {
     toggle,
     button("Step", does.step, { keys: "." }),
     el("label", { class: "visually-hidden", for: scrub }, "Moment of the run"), range, clock,
-    el("label", { for: paceId }, "Pace"), pace,
+    el("span", { class: "pace" }, el("label", { for: paceId }, "Pace"), pace),
     el("label", { class: "check" }, hurry, "hurry through pauses"));
   return {
     node,

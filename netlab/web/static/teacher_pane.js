@@ -74,7 +74,7 @@ export class TeacherPane {
 
   _show() {
     const focused = document.activeElement?.dataset?.does;
-    keep(this._hosts, [...this._view.hosts.values()], (host) => host.id, (host) => this._host(host));
+    keep(this._hosts, this._view.hostsWithWaiting(), (host) => host.id, (host) => this._host(host));
     this._waiting.replaceChildren(...this._view.waiting().map((packet) => this._packet(packet)));
     this._passed.replaceChildren(...this._view.passed().slice(0, MOST_PASSED).map((packet) =>
       el("li", { class: "gone" }, el("b", {}, printable(packet.state)), " ", this._words(packet))));

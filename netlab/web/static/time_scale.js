@@ -7,6 +7,9 @@ import { endOf, usualDelay } from "./timeline.js";
 /** Pixels: of a packet's label, of what is said or heard, of the usual delay, of a pause that was cut, and above the first moment. */
 export const SIZES = { row: 19, bubble: 26, delay: 74, pause: 46, top: 26, below: 40 };
 
+/** The same for larger type. */
+export const sizesFor = (type) => Object.fromEntries(Object.entries(SIZES).map(([name, size]) => [name, size * type]));
+
 /** What needs a line of its own in a lane, in the order in which it happens: said, sent, heard. */
 export function rows(lane) {
   const found = [

@@ -17,9 +17,13 @@ test("a packet waits until its fate is told", () => {
   assert.equal(made.take(packet(1)), "ann: a packet waits.");
   made.take(packet(2));
   assert.deepEqual(made.waiting().map(({ id }) => id), [1, 2]);
+  assert.equal(made.hostsWithWaiting()[0].waiting, 2);
   made.take({ type: "fate", id: 1, state: "dropped by hand" });
+  assert.equal(made.hosts.get("1").there, 0);
   assert.deepEqual(made.waiting().map(({ id }) => id), [2]);
   assert.deepEqual(made.passed().map(({ id, state }) => [id, state]), [[1, "dropped by hand"]]);
+  made.take({ type: "fate", id: 2, state: "delivered" });
+  assert.deepEqual([made.hosts.get("1").there, made.hostsWithWaiting()[0].waiting], [1, 0]);
 });
 
 test("only the latest packets are kept", () => {

@@ -156,11 +156,11 @@ function packetWords(packet) {
   return `${way} at ${moment(packet.sent)}: ${again}${printable(packet.says)}; ${ending(packet)}`;
 }
 function ending(packet) {
-  const fate = printable(fateWord(packet));
-  if (!packet.came.length) return fate;
+  const fate2 = printable(fateWord(packet));
+  if (!packet.came.length) return fate2;
   const delays = packet.came.map((at) => duration(at - packet.sent));
-  if (fate === "doubled") return `came ${count(delays.length, "time")}, after ${delays.join(" and ")}`;
-  if (fate === "corrupted") return `came damaged after ${delays[0]}`;
+  if (fate2 === "doubled") return `came ${count(delays.length, "time")}, after ${delays.join(" and ")}`;
+  if (fate2 === "corrupted") return `came damaged after ${delays[0]}`;
   const byHand = packet.by_hand ? " (by hand)" : "";
   return `came after ${delays[0]}${byHand}`;
 }
@@ -269,7 +269,7 @@ var againOf = (lane) => lane.packets.filter((packet) => packet.again).length;
 // ladder.js
 var EDGE = 26;
 var HEAD = 9;
-function ladder({ lane, scale, width, marks = null, pick = () => {
+function ladder({ lane, scale, width, type = 1, marks = null, pick = () => {
 }, name = lane.title }) {
   const sides = { client: EDGE, server: width - EDGE };
   const delay = usualDelay(lane);
@@ -284,14 +284,14 @@ function ladder({ lane, scale, width, marks = null, pick = () => {
   });
   node.append(pauses(scale, width), ...Object.values(sides).map((x) => lifeline(x, scale.height)));
   for (const said2 of lane.said) {
-    shown.push({ node: bubble(`ann: ${quoted(said2.text, 22)}`, sides.client, scale.place(said2), "start"), from: said2.at });
+    shown.push({ node: bubble(`ann: ${quoted(said2.text, 22)}`, sides.client, scale.place(said2), "start", type), from: said2.at });
   }
   for (const heard of lane.heard) {
-    shown.push({ node: bubble(`bob: ${quoted(heard.text, 22)}`, sides.server, scale.place(heard), "end"), from: heard.at });
+    shown.push({ node: bubble(`bob: ${quoted(heard.text, 22)}`, sides.server, scale.place(heard), "end", type), from: heard.at });
   }
   const packets = /* @__PURE__ */ new Map();
   for (const packet of lane.packets) {
-    const drawn = arrow({ packet, scale, sides, delay, width, mark: marks?.get(packet.id) ?? "same" });
+    const drawn = arrow({ packet, scale, sides, delay, width, type, mark: marks?.get(packet.id) ?? "same" });
     drawn.node.addEventListener("click", () => pick(packet));
     packets.set(packet.id, drawn.node);
     shown.push(drawn);
@@ -327,16 +327,16 @@ function zigzag(width, y) {
   const points = Array.from({ length: Math.ceil(width / 8) + 1 }, (_, i) => `${i * 8},${y + (i % 2 ? 3 : -3)}`);
   return `M${points.join(" L")}`;
 }
-function bubble(words, x, y, anchor) {
+function bubble(words, x, y, anchor, type) {
   const at = anchor === "start" ? x + 8 : x - 8;
   return svg(
     "g",
     { class: "bubble" },
-    svg("circle", { cx: x, cy: y, r: 5 }),
-    svg("text", { x: at, y: y + 4, "text-anchor": anchor }, words)
+    svg("circle", { cx: x, cy: y, r: 5 * type }),
+    svg("text", { x: at, y: y + 4 * type, "text-anchor": anchor }, words)
   );
 }
-function arrow({ packet, scale, sides, delay, width, mark: mark2 }) {
+function arrow({ packet, scale, sides, delay, width, type, mark: mark2 }) {
   const from = { x: sides[packet.source], y: scale.place(packet) };
   const far = sides[packet.destination];
   const lost = isLost(packet);
@@ -359,7 +359,7 @@ function arrow({ packet, scale, sides, delay, width, mark: mark2 }) {
   );
   const moves = (packet.came.length ? packet.came : [ends]).map((at, copy) => {
     const to = { x: packet.came.length ? far : from.x + (far - from.x) * 0.6, y: Math.max(scale.at(at), from.y + 2) };
-    return { at, to, copy, ...shaft(from, to, { copy, lost: !packet.came.length && fateWord(packet), corrupted }) };
+    return { at, to, copy, ...shaft(from, to, { copy, lost: !packet.came.length && fateWord(packet), corrupted, type }) };
   });
   const long = moves.length ? moves[0].to : from;
   node.append(
@@ -368,8 +368,8 @@ function arrow({ packet, scale, sides, delay, width, mark: mark2 }) {
     ...moves.map((move) => move.end),
     svg(
       "text",
-      { class: "label", x: from.x + onward * 8, y: from.y - 3, "text-anchor": onward > 0 ? "start" : "end" },
-      cut(markSign(mark2) + label(packet), width)
+      { class: "label", x: from.x + onward * 8, y: from.y - 3 * type, "text-anchor": onward > 0 ? "start" : "end" },
+      cut(markSign(mark2) + label(packet), width / type)
     )
   );
   return {
@@ -388,17 +388,12 @@ function arrow({ packet, scale, sides, delay, width, mark: mark2 }) {
 }
 var markWords = (mark2) => mark2 === "only" ? "only in this run: " : mark2 === "other" ? "other than in the other run: " : "";
 var markSign = (mark2) => mark2 === "only" ? "◆ " : mark2 === "other" ? "◇ " : "";
-function shaft(from, to, { copy, lost, corrupted }) {
+function shaft(from, to, { copy, lost, corrupted, type }) {
   const line = svg("line", { class: copy ? "shaft copy" : "shaft", x1: from.x, y1: from.y, x2: to.x, y2: to.y });
   const end = svg("g", { class: "end" });
   if (lost) {
-    const onward = to.x > from.x ? 13 : -13;
     if (lost !== "on its way") end.append(svg("path", { class: "cross", d: `M${to.x - 7},${to.y - 7} l14,14 m0,-14 l-14,14` }));
-    end.append(svg(
-      "text",
-      { class: "fate", x: to.x + onward, y: to.y + 5, "text-anchor": onward > 0 ? "start" : "end" },
-      printable(lost)
-    ));
+    end.append(fate(printable(lost), from, to, type));
     return { line, end };
   }
   const angle = Math.atan2(to.y - from.y, to.x - from.x);
@@ -419,6 +414,12 @@ function shaft(from, to, { copy, lost, corrupted }) {
   }
   return { line, end };
 }
+function fate(word, from, to, type) {
+  const room = Math.abs(to.x - from.x) * (0.4 / 0.6);
+  if (word.length * 7 * type > room) return svg("text", { class: "fate", x: to.x, y: to.y + 21 * type, "text-anchor": "middle" }, word);
+  const onward = to.x > from.x ? 13 : -13;
+  return svg("text", { class: "fate", x: to.x + onward, y: to.y + 5, "text-anchor": onward > 0 ? "start" : "end" }, word);
+}
 function cut(text, width) {
   const most = Math.max(8, Math.floor((width - 2 * EDGE - 16) / 6.6));
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
@@ -426,6 +427,7 @@ function cut(text, width) {
 
 // time_scale.js
 var SIZES = { row: 19, bubble: 26, delay: 74, pause: 46, top: 26, below: 40 };
+var sizesFor = (type) => Object.fromEntries(Object.entries(SIZES).map(([name, size2]) => [name, size2 * type]));
 function rows(lane) {
   const found = [
     ...lane.said.map((said2) => ({ at: said2.at, order: 0, said: said2 })),
@@ -507,7 +509,8 @@ function ticks(scale, gap = 30) {
 
 // lanes_view.js
 var GUTTER = 58;
-var NARROWEST = 236;
+var NARROWEST = 205;
+var USUAL_TYPE = 16;
 var LanesView = class {
   constructor({ pick }) {
     this._pick = pick;
@@ -520,26 +523,31 @@ var LanesView = class {
   /** Draws lanes: [{lane, name, marks}], as of the last cursor. */
   load(lanes) {
     this._lanes = lanes;
-    this.scale = timeScale(lanes.map(({ lane }) => lane));
     this._draw();
   }
   _resized() {
-    if (this.node.clientWidth === this._width || !this._lanes) return;
-    this._draw();
+    const same = this.node.clientWidth === this._width && this._typeSize() === this._type;
+    if (!same && this._lanes) this._draw();
+  }
+  /** How large type is, 1 as usual: on a projector it is larger. */
+  _typeSize() {
+    return this.node.isConnected ? parseFloat(getComputedStyle(this.node).fontSize) / USUAL_TYPE : 1;
   }
   _draw() {
     const focused = document.activeElement?.dataset?.packet && this.node.contains(document.activeElement) ? [document.activeElement.closest(".lane").dataset.lane, document.activeElement.dataset.packet] : null;
     this._width = this.node.clientWidth;
-    const free = (this._width || 1200) - GUTTER - 16;
-    const fitting = Math.max(1, Math.min(this._lanes.length, Math.floor(free / NARROWEST)));
+    this._type = this._typeSize();
+    this.scale = timeScale(this._lanes.map(({ lane }) => lane), sizesFor(this._type));
+    const free = (this._width || 1200) - GUTTER * this._type - 16;
+    const fitting = Math.max(1, Math.min(this._lanes.length, Math.floor(free / (NARROWEST * this._type))));
     const width = Math.floor(free / fitting);
     this._views = this._lanes.map(({ lane, name, marks }, index) => this._lane(lane, name, marks, width, index));
-    this.node.replaceChildren(axis(this.scale), ...this._views.map((view) => view.node));
+    this.node.replaceChildren(axis(this.scale, this._type), ...this._views.map((view) => view.node));
     this.show(this.cursor);
     if (focused) this.focus(...focused);
   }
   _lane(lane, name = lane.title, marks, width, index) {
-    const drawn = ladder({ lane, name, scale: this.scale, width, marks, pick: (packet) => {
+    const drawn = ladder({ lane, name, scale: this.scale, width, type: this._type, marks, pick: (packet) => {
       this._rove(view, packet.id);
       this._pick(lane.over, packet, index);
     } });
@@ -617,13 +625,14 @@ var LanesView = class {
   }
 };
 var near = (packets, at) => packets.reduce((best, packet) => !best || Math.abs(packet.sent - at) < Math.abs(best.sent - at) ? packet : best, null);
-function axis(scale) {
-  const node = svg("svg", { class: "axis", width: GUTTER, height: scale.height, "aria-hidden": "true" });
-  for (const time of ticks(scale)) {
+function axis(scale, type) {
+  const width = GUTTER * type;
+  const node = svg("svg", { class: "axis", width, height: scale.height, "aria-hidden": "true" });
+  for (const time of ticks(scale, 30 * type)) {
     const y = scale.at(time);
     node.append(
-      svg("text", { x: GUTTER - 10, y: y + 4, "text-anchor": "end" }, moment(time)),
-      svg("line", { x1: GUTTER - 6, x2: GUTTER, y1: y, y2: y })
+      svg("text", { x: width - 10, y: y + 4 * type, "text-anchor": "end" }, moment(time)),
+      svg("line", { x1: width - 6, x2: width, y1: y, y2: y })
     );
   }
   return el("div", { class: "gutter", "aria-hidden": "true" }, el("div", { class: "corner" }), node);
@@ -1012,8 +1021,7 @@ function playerBar(does) {
     el("label", { class: "visually-hidden", for: scrub }, "Moment of the run"),
     range,
     clock,
-    el("label", { for: paceId }, "Pace"),
-    pace,
+    el("span", { class: "pace" }, el("label", { for: paceId }, "Pace"), pace),
     el("label", { class: "check" }, hurry, "hurry through pauses")
   );
   return {
@@ -1052,14 +1060,14 @@ function withLink(script, at, options) {
 function linkAt(script, at) {
   return script.changes.filter((change) => change.at <= at).reduce((_, change) => change.link, script.link);
 }
-function withFate(script, fate) {
-  return { ...script, fates: [...without(script, fate), fate] };
+function withFate(script, fate2) {
+  return { ...script, fates: [...without(script, fate2), fate2] };
 }
 function withoutFate(script, over, packet) {
   return { ...script, fates: without(script, { over, packet }) };
 }
-var without = (script, { over, packet }) => script.fates.filter((fate) => fate.over !== over || fate.packet !== packet);
-var fateOf = (script, over, packet) => script.fates.find((fate) => fate.over === over && fate.packet === packet);
+var without = (script, { over, packet }) => script.fates.filter((fate2) => fate2.over !== over || fate2.packet !== packet);
+var fateOf = (script, over, packet) => script.fates.find((fate2) => fate2.over === over && fate2.packet === packet);
 var withSeed = (script, seed) => ({ ...script, seed });
 
 // sliders.js
@@ -1319,8 +1327,13 @@ var Bench = class {
     const last = this._player.cursor;
     if (!await this._run(withText(this.script, at, text), `Ann also says ${quoted(text, 24)}.`)) return;
     this._player.goTo(last);
-    this._told = at === 0 ? at - NOT_SAID : at;
     this._play();
+    this._uncover();
+  }
+  /** The clock and the ladders below it come into view where the window is too low for everything. */
+  _uncover() {
+    const { bottom } = this._lanes.node.getBoundingClientRect();
+    if (bottom > innerHeight) this._bar.node.scrollIntoView({ block: "start" });
   }
   async _moved(options) {
     const [[option, value]] = Object.entries(options);
