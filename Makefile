@@ -37,8 +37,8 @@ bench: .venv/.bench  ## the benchmarks, each printing ratios against its peers
 notebooks: .venv/.lab .venv/.dev  ## run the notebooks, and write their outputs
 	$(BIN)/python -m tests.course.run_notebooks
 
-docs: .venv/.installed  ## the pictures of README.md and docs/, drawn anew
-	$(BIN)/python docs/make_pictures.py
+docs: .venv/.dev  ## the pictures of README.md and docs/, drawn anew
+	$(BIN)/python -m docs.make_pictures
 
 page: .venv/.installed  ## netlab/web/static/built: the page's colours, and its bench as the notebooks' widget (needs npm)
 	$(BIN)/python page/build.py

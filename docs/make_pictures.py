@@ -63,6 +63,16 @@ def main() -> None:
     HERE.mkdir(exist_ok=True)
     for name in PICTURES:
         sys.stderr.write(f"docs/pictures/{draw(name).name}\n")
+    try:
+        from docs import page_pictures
+    except ImportError as missing:
+        sys.stderr.write(f"the page's pictures stay as they are: {missing}\n")
+        return
+    if not page_pictures.can_draw():
+        sys.stderr.write(f"the page's pictures stay as they are: no {page_pictures.CHROMIUM}\n")
+        return
+    for name in page_pictures.WORDS:
+        sys.stderr.write(f"docs/pictures/{page_pictures.draw(name, HERE).name}\n")
 
 
 if __name__ == "__main__":

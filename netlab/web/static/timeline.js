@@ -3,6 +3,7 @@
 
 /** The middle of the delays of a lane's packets, ns; 0 where none came. */
 export function usualDelay(lane) {
+  if (lane.delay !== undefined) return lane.delay;
   const delays = lane.packets.flatMap((packet) => packet.came.map((at) => at - packet.sent)).sort((a, b) => a - b);
   return delays.length ? delays[Math.floor(delays.length / 2)] : 0;
 }
@@ -19,8 +20,10 @@ export const goneAt = (packet, delay) => packet.sent + Math.round(delay * 0.6);
 /** When the last trace of a packet is drawn: arrival, or the cross. */
 export const endOf = (packet, delay) => (packet.came.length ? Math.max(...packet.came) : goneAt(packet, delay));
 
-/** A lane from the first moment on: how ann came into the room, before it, is left out. */
-export const fromTheStart = (lane) => ({ ...lane, packets: lane.packets.filter((packet) => packet.sent >= 0) });
+/** A lane from the first moment on: of how ann came into the room, before it, only the usual delay is kept. */
+export const fromTheStart = (lane) => ({
+  ...lane, delay: usualDelay(lane), packets: lane.packets.filter((packet) => packet.sent >= 0),
+});
 
 /** What becomes of a packet, in a word or two: `lost`, `queue full`, `corrupted`, `doubled`, `came`, `on its way`. */
 export function fateWord(packet) {

@@ -44,6 +44,11 @@ test("a lane begins when ann is in the room, and moments come in order", () => {
   assert.ok(all.every(({ at }, i) => i === 0 || at >= all[i - 1].at));
 });
 
+test("a lane whose only packet is lost still has a slope: that of how ann came in", () => {
+  const udp = fromTheStart(lane("udp", [packet(1, -90 * MS, [-50 * MS]), packet(4, 0, [])]));
+  assert.deepEqual(moments(run(udp)).map(({ kind, at }) => [kind, at]), [["sent", 0], ["lost", 24 * MS]]);
+});
+
 test("steps go from moment to moment, and back", () => {
   const player = new Player();
   player.load(moments(run(fromTheStart(tcp))));

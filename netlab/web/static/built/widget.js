@@ -26,6 +26,7 @@ function download(bytes, name, type = "application/octet-stream") {
 
 // timeline.js
 function usualDelay(lane) {
+  if (lane.delay !== void 0) return lane.delay;
   const delays = lane.packets.flatMap((packet) => packet.came.map((at) => at - packet.sent)).sort((a, b) => a - b);
   return delays.length ? delays[Math.floor(delays.length / 2)] : 0;
 }
@@ -33,7 +34,11 @@ var carriers = (lane, text) => lane.packets.filter((packet) => packet.source ===
 var isLost = (packet) => packet.came.length === 0 && packet.fate !== "on its way";
 var goneAt = (packet, delay) => packet.sent + Math.round(delay * 0.6);
 var endOf = (packet, delay) => packet.came.length ? Math.max(...packet.came) : goneAt(packet, delay);
-var fromTheStart = (lane) => ({ ...lane, packets: lane.packets.filter((packet) => packet.sent >= 0) });
+var fromTheStart = (lane) => ({
+  ...lane,
+  delay: usualDelay(lane),
+  packets: lane.packets.filter((packet) => packet.sent >= 0)
+});
 function fateWord(packet) {
   if (!packet.came.length) return packet.fate;
   if (packet.fate.startsWith("corrupt")) return "corrupted";
