@@ -122,6 +122,45 @@ PROTOCOLS = {
 }
 """By the number in the protocol field of IPv4 and the next header of IPv6."""
 
+_ICMP_TYPES = {
+    1: {
+        0: "echo reply",
+        3: "destination unreachable",
+        4: "source quench",
+        5: "redirect",
+        8: "echo request",
+        11: "time exceeded",
+        12: "parameter problem",
+        13: "timestamp request",
+        14: "timestamp reply",
+    },  # RFC 792
+    58: {
+        1: "destination unreachable",
+        2: "packet too big",
+        3: "time exceeded",
+        4: "parameter problem",
+        128: "echo request",
+        129: "echo reply",
+        133: "router solicitation",
+        134: "router advertisement",
+        135: "neighbor solicitation",
+        136: "neighbor advertisement",
+        137: "redirect",
+    },  # RFC 4443, RFC 4861
+}
+_ICMP_CODES = {
+    (1, 3): {
+        0: "net unreachable",
+        1: "host unreachable",
+        2: "protocol unreachable",
+        3: "port unreachable",
+        4: "fragmentation needed",
+    },
+    (1, 11): {0: "time to live exceeded in transit", 1: "fragment reassembly time exceeded"},
+    (58, 1): {0: "no route to destination", 3: "address unreachable", 4: "port unreachable"},
+    (58, 3): {0: "hop limit exceeded in transit", 1: "fragment reassembly time exceeded"},
+}
+
 TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 _IP_FLAGS = {1: "more fragments", 2: "don't fragment", 4: "reserved"}
 _WORDS = {("IP", "ihl"), ("TCP", "dataofs")}  # counted in words of 4 bytes
@@ -140,6 +179,19 @@ def names_of(kind: str) -> dict[str, str]:
     """The specification's names of the fields of a scapy class; a field that is not in it keeps scapy's."""
     names = _NAMES.get(_SAME_AS.get(kind, kind), {})
     return names or ({"cksum": "checksum"} if kind.startswith("ICMPv6") else {})
+
+
+def icmp_words(protocol: int, kind: int, code: int) -> str:
+    """What an ICMP message is, by IP's number of its protocol, its type and its code.
+
+    >>> icmp_words(1, 3, 3), icmp_words(58, 128, 0), icmp_words(1, 200, 7)
+    ('destination unreachable: port unreachable', 'echo request', 'type 200 code 7')
+    """
+    name = _ICMP_TYPES[protocol].get(kind)
+    if name is None:
+        return f"type {kind} code {code}"
+    known = _ICMP_CODES.get((protocol, kind), {}).get(code)
+    return f"{name}: {known}" if known else f"{name}, code {code}" if code else name
 
 
 def tcp_flags(bits: int) -> str:

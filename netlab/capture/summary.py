@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from netlab.capture.field_names import NO_ADDRESS, PROTOCOLS, tcp_flags
+from netlab.capture.field_names import NO_ADDRESS, PROTOCOLS, icmp_words, tcp_flags
 from netlab.errors import DecodeError
 from netlab.packets import ethernet, ipv4, ipv6, segment, tcp, udp
 from netlab.packets.capture_record import LinkType, Record
@@ -75,6 +75,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         time_ns: ns since 1970, or None where the file has none.
         source, destination: IP addresses, or those of the link where there is no IP.
         flags: TCP's, such as `SYN, ACK`.
+        icmp: what a message of ICMP or ICMPv6 is, such as `echo request`.
         length: bytes the packet had on the link, also where fewer were captured.
         header_lens: bytes of each header up to TCP's or UDP's, by protocol, the link's first.
         payload_len: bytes that TCP or UDP carried.
@@ -92,6 +93,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     destination_port: int | None = None
     protocol: str
     flags: str = ""
+    icmp: str = ""
     length: int
     header_lens: dict[str, int] = {}
     payload_len: int | None = None
@@ -225,6 +227,11 @@ def _transport(
             datagram = udp.decode(data, source, destination, verify=False)
             found |= {"source_port": datagram.source_port, "destination_port": datagram.destination_port}
             payload = datagram.payload
+        case 1 | 58 if len(data) >= 2:
+            found["protocol"] = PROTOCOLS[protocol]
+            if captured >= 2:
+                found["icmp"] = icmp_words(protocol, data[0], data[1])
+            return
         case _:
             found["protocol"] = PROTOCOLS.get(protocol, f"IP protocol {protocol}")
             return

@@ -27,7 +27,7 @@ def line_of(summary: Summary, began: int, *, interface: int = 0) -> str:
     if interface:
         words.insert(1, f"{summary.interface:<{interface}}")
     payload = "" if summary.payload_len is None else f" ({summary.payload_len})"
-    words += [f"{summary.protocol:<5}", f"{summary.flags:<8}", f"{f'{summary.length} B{payload}':<14}"]
+    words += [f"{summary.protocol:<5}", f"{summary.flags or summary.icmp:<8}", f"{f'{summary.length} B{payload}':<14}"]
     if summary.web:
         words.append(click.style(" | ".join(str(part) for part in summary.web), fg="cyan"))
     if summary.netlab:
@@ -47,7 +47,7 @@ def stack_of(summary: Summary, began: int, paint: Paint | None, width: int | Non
     stack += [(_NETLAB, f"netlab {_HEADER} + {part.payload_len}: {part}") for part in summary.netlab]
     if summary.payload_len is None:
         if summary.protocol not in summary.header_lens:
-            stack.append((summary.protocol, summary.protocol))
+            stack.append((summary.protocol, f"{summary.protocol} {summary.icmp}".rstrip()))
     elif summary.payload_len and not summary.netlab:
         stack.append(("data", f"data {summary.payload_len}"))
     before = " ".join(beginning(summary, began))

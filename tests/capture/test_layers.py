@@ -30,6 +30,7 @@ from netlab.capture.layers import _TITLES, Layer, dissect, said_in, sums
 from netlab.capture.models import OSI, PLACEMENTS, TCP_IP
 from netlab.capture.recorded import names, recorded
 from netlab.capture.summary import describe, netlab_parts, summarize
+from netlab.cli.packet_lines import line_of
 from netlab.errors import CaptureError
 from netlab.packets import pcapng, segment
 from netlab.packets.capture_record import Interface, LinkType, Record
@@ -395,6 +396,20 @@ class TestSummary:
     )
     def test_of_other_protocols(self, name: str, protocol: str) -> None:
         assert summarize(record(PACKETS[name])).protocol == protocol
+
+    @pytest.mark.parametrize(
+        ("name", "icmp"),
+        [
+            ("icmp", "echo request"),
+            ("unreachable", "destination unreachable: port unreachable"),
+            ("neighbour", "neighbor solicitation"),
+            ("arp", ""),
+        ],
+    )
+    def test_of_icmp_it_says_what_it_is(self, name: str, icmp: str) -> None:
+        found = summarize(record(PACKETS[name]))
+        assert found.icmp == icmp
+        assert icmp in line_of(found, 0)
 
     def test_of_damage(self) -> None:
         assert "total length" in summarize(record(UDP_CHAT[:50])).damaged

@@ -8,7 +8,6 @@ records such a log anew.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import shutil
 import sys
@@ -95,7 +94,7 @@ async def talk() -> Talk | None:
     this machine, and ends here. None where there is no redis-server, or no client for it: a line is printed that says
     what to install.
     """
-    if shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None:
+    if shutil.which("redis-server") is None or not _has_client():
         sys.stdout.write(
             "No Redis can be had here (apt-get install redis-server; pip install 'netlab-edu[redis]'): "
             "below is a log recorded earlier.\n"
@@ -108,6 +107,15 @@ async def talk() -> Talk | None:
             return await _talk(redis.url)
         finally:
             await redis.kill()
+
+
+def _has_client() -> bool:
+    """Whether the package redis is here, whole: on some versions of Python it needs another."""
+    try:
+        import redis.asyncio  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 async def _talk(url: str) -> Talk:

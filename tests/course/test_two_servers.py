@@ -1,0 +1,42 @@
+"""Notebook 12's two servers: what is recorded, and the same again with a Redis of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import pytest
+
+from netlab.course.experiments import two_servers
+
+pytest.importorskip("redis.asyncio", reason="the package redis is not here, or not whole")
+
+
+def test_the_recorded_log_says_who_entered_where_and_who_said_what() -> None:
+    rows = two_servers.recorded_log().rows
+    assert [(server, kind, who) for _, server, kind, who, _ in rows[:4]] == [
+        ("1", "came", "ann"),
+        ("1", "entered", "ann"),
+        ("2", "came", "bob"),
+        ("2", "entered", "bob"),
+    ]
+    assert [(who, what) for _, _, kind, who, what in rows if kind == "said"] == list(two_servers.SAID)
+    assert [position for position, *_ in rows] == sorted(position for position, *_ in rows)
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
+def test_both_servers_hear_the_same_with_the_same_numbers() -> None:
+    talk = asyncio.run(two_servers.talk())
+    assert talk is not None
+    numbers = {(speaker, text, number) for _, _, speaker, text, number in talk.heard}
+    assert len(numbers) == len(two_servers.SAID)
+    assert {(who, server) for who, server, *_ in talk.heard} == {(who, at + 1) for who, at in two_servers.SEATS}
+    assert len(talk.heard) == len(two_servers.SAID) * len(two_servers.SEATS)
+    recorded = two_servers.recorded_log().rows
+    assert [row[1:] for row in talk.entries.rows if row[2] != "gone"] == [row[1:] for row in recorded]
+
+
+def test_without_redis_a_line_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert asyncio.run(two_servers.talk()) is None
+    assert capsys.readouterr().out.count("\n") == 1
