@@ -77,6 +77,19 @@ def test_what_carries_a_text_is_told(over: str) -> None:
     assert all(p.source == "client" for p in packets if p.carries)
 
 
+def test_what_a_packet_says() -> None:
+    """Also in a masked frame of WebSocket, and in a segment that is the middle of something."""
+    run = timeline(script(link={"delay": "10ms"}))
+    for one in run.lanes:
+        says = [p.says for p in one.packets if p.carries == "hi"]
+        assert [text.partition("emit ")[2] for text in says] == ["say to lobby: 'hi'"], one.over
+    upgrade = next(p.says for p in lane(run, "ws").packets if "len 0" not in p.says)
+    assert "GET /" in upgrade
+    first, *others = [p for p in lane(run, "tcp").packets if p.carries == "x" * 3000]
+    assert first.says.endswith(", goes on")
+    assert all(f", from {first.id.rpartition(':')[2]}" in p.says for p in others)
+
+
 def test_lost_again_and_heard_late() -> None:
     run = timeline(script(link={"delay": "10ms"}, fates=[{"over": "tcp", "packet": "client>server:7", "do": "drop"}]))
     tcp = lane(run, "tcp")

@@ -10,19 +10,18 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from netlab.capture.summary import Summary, summarize
+from netlab.capture.files import parse
+from netlab.capture.summary import Summary
 from netlab.chat.messages import Emit, decode_client_message
 from netlab.errors import DecodeError
 from netlab.packets import ethernet, ipv4, segment, tcp, udp
-from netlab.packets.capture_record import Interface, LinkType, Record
 from netlab.packets.packet import Packet, PacketType, decode_all, decode_first
 from netlab.packets.tcp import TcpFlags, TcpSegment
 from netlab.protocols.websocket import payloads
-from netlab.scenarios.bench.lane import Sent
+from netlab.scenarios.bench.lane import Ran, Sent
 from netlab.scenarios.bench.script import Over
 
 _SAYING = (PacketType.DATA, PacketType.HELLO)
-_INTERFACE = Interface("", LinkType.EN10MB, 0)
 _TURN = 2**32
 
 
@@ -76,16 +75,18 @@ class _Opened(msgspec.Struct, frozen=True):
     packets: tuple[Packet, ...]
 
 
-def contents(over: Over, sent: Sequence[Sent]) -> list[Contents]:
+def contents(ran: Ran) -> list[Contents]:
     """What is in each packet of a lane."""
-    opened = [_open(one) for one in sent]
+    capture = parse(ran.pcapng)  # all of it: a segment alone does not say what it is the middle of
+    numbers = {one.record: one.number for one in ran.sent}
+    opened = [_open(one, _renumbered(capture.packet(one.record).summary, numbers)) for one in ran.sent]
     first = {one.stream: one.segment.sequence_number for one in opened if one.segment and _is_syn(one.segment)}
     pieces = list(_pieces(opened, first))
     again = _sent_again(opened, pieces)
     carried: dict[int, str] = {}
     for stream in dict.fromkeys(piece.stream for piece in pieces):
         of_this = [piece for piece in pieces if piece.stream == stream]
-        for start, end, text in _texts(over, _joined(of_this)):
+        for start, end, text in _texts(ran.over, _joined(of_this)):
             for piece in of_this:
                 if piece.start < end and piece.end > start:
                     carried.setdefault(piece.place, text)
@@ -94,15 +95,23 @@ def contents(over: Over, sent: Sequence[Sent]) -> list[Contents]:
     return [Contents(_line(one, first), carried.get(place), place in again) for place, one in enumerate(opened)]
 
 
-def _open(sent: Sent) -> _Opened:
-    record = Record(sent.record, _INTERFACE, sent.at, sent.frame, len(sent.frame))
+def _renumbered(summary: Summary, numbers: dict[int, int]) -> Summary:
+    """What began in an earlier packet, by that packet's number in its direction instead of its record's."""
+    return msgspec.structs.replace(
+        summary,
+        netlab=tuple(msgspec.structs.replace(part, began=numbers.get(part.began or 0)) for part in summary.netlab),
+        web=tuple(msgspec.structs.replace(part, began=numbers.get(part.began or 0)) for part in summary.web),
+    )
+
+
+def _open(sent: Sent, summary: Summary) -> _Opened:
     packet = ipv4.decode(ethernet.decode(sent.frame).payload)
     if packet.protocol == tcp.PROTOCOL:
         one = tcp.decode(packet.payload, packet.source, packet.destination)
-        return _Opened(summarize(record), _Stream(one.source_port, one.destination_port), one, ())
+        return _Opened(summary, _Stream(one.source_port, one.destination_port), one, ())
     datagram = udp.decode(packet.payload, packet.source, packet.destination)
     stream = _Stream(datagram.source_port, datagram.destination_port)
-    return _Opened(summarize(record), stream, None, tuple(decode_all(datagram.payload)))
+    return _Opened(summary, stream, None, tuple(decode_all(datagram.payload)))
 
 
 def _is_syn(one: TcpSegment) -> bool:
@@ -227,7 +236,7 @@ def _line(one: _Opened, first: dict[_Stream, int]) -> str:
         if one.segment.flags & TcpFlags.ACK and back is not None:
             words.append(f"ack {(one.segment.acknowledgment_number - back) % _TURN}")
         words.append(f"len {len(one.segment.payload)}")
-    told = " | ".join(str(part) for part in summary.netlab)
+    told = " | ".join(str(part) for part in (*summary.web, *summary.netlab))
     if one.segment is None and not told:
         told = f"datagram of {summary.payload_len} B"
     return " ".join(words) + (": " if words and told else "") + told

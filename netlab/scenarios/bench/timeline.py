@@ -112,7 +112,7 @@ def lane_of(ran: Ran, script: Script) -> Lane:
     by_hand = {fate.packet: fate.do for fate in script.fates if fate.over == ran.over}
     packets = [
         _packet(sent, zero, by_hand.get(name_of(sent), ""), inside)
-        for sent, inside in zip(ran.sent, contents(ran.over, ran.sent), strict=True)
+        for sent, inside in zip(ran.sent, contents(ran), strict=True)
     ]
     said = [
         msgspec.structs.replace(one, at=one.at - zero, ended=None if one.ended is None else one.ended - zero)
