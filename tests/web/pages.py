@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
+STATIC = Path(__file__).parents[2] / "netlab" / "web" / "static"
 
 
 @contextmanager
@@ -85,5 +86,5 @@ def opened(browser: Browser, address: str, **context: object) -> Iterator[Page]:
 
 def _foreign(url: str) -> list[str]:
     parts = urlsplit(url)
-    here = parts.scheme in ("data", "blob") or parts.hostname in ("127.0.0.1", "localhost", "::1")
+    here = parts.scheme in ("about", "data", "blob") or parts.hostname in ("127.0.0.1", "localhost", "::1")
     return [] if here else [f"asked {url}"]
