@@ -1,23 +1,18 @@
 """Connections to a Socket.IO server: TCP, and on it either HTTP requests that poll, or a WebSocket.
 
-The first request tells which. Requests are read and answered by aiohttp, frames by the sans-I/O core of `websockets`,
-as in `websocket`. Whoever comes waits at the hub's door like everybody else, until it is known who it is: a new client,
-or one that is in already and polls over one more connection.
+The first request tells which. Requests are answered in `engineio_polling`, frames are read by the sans-I/O core of
+`websockets`, as in `websocket`. Whoever comes waits at the hub's door like everybody else, until it is known who it is:
+a new client, or one that is in already and polls over one more connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import cast
-from urllib.parse import parse_qs, urlsplit
 
-import msgspec
-from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDict
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -27,13 +22,14 @@ from websockets.typing import Origin
 
 from netlab.chat.messages import Goodbye, encode_json
 from netlab.protocols import websocket
-from netlab.protocols.engineio import RECORD_SEPARATOR
-from netlab.protocols.socketio import MESSAGE_MOST, PATH
+from netlab.protocols.socketio import MESSAGE_MOST
 from netlab.protocols.websocket import close_frame
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.byte_stream import LINGER_S, WRITTEN_AHEAD, prepare_socket
-from netlab.transports.socketio import SocketIoServer, SocketIoSession
+from netlab.transports.engineio_polling import Polling
+from netlab.transports.engineio_requests import Wrong, asked
 from netlab.transports.socketio_frames import TextMessages
+from netlab.transports.socketio_session import Sessions, SocketIoSession
 from netlab.transports.websocket import Malformed
 from netlab.units import S
 
@@ -41,56 +37,6 @@ HEAD_MOST = 16 * 1024
 """The largest head of the request that tells what a connection is, bytes."""
 
 HEAD_END = b"\r\n\r\n"
-
-ERRORS = {
-    "transport": (0, "Transport unknown"),
-    "sid": (1, "Session ID unknown"),
-    "method": (2, "Bad handshake method"),
-    "request": (3, "Bad request"),
-    "origin": (4, "Forbidden"),
-    "version": (5, "Unsupported protocol version"),
-}
-"""What Engine.IO says to a request that it can't take: `code` and `message` of a JSON object."""
-
-
-class Wrong(Exception):
-    """A request that is not taken: the name of one of `ERRORS`, and a counter of it."""
-
-    def __init__(self, error: str, counter: str = "bad_request") -> None:
-        super().__init__(error)
-        self.counter = counter
-        code, message = ERRORS[error]
-        self.status = HTTPStatus.FORBIDDEN if error == "origin" else HTTPStatus.BAD_REQUEST
-        self.body = msgspec.json.encode({"code": code, "message": message})
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What the address of a request asks for.
-
-    Attributes:
-        sid: of a session that is there; None for a new one.
-    """
-
-    over: str
-    sid: str | None
-
-
-def asked(target: str) -> Asked:
-    """Read the address of a request.
-
-    Raises:
-        Wrong: it is not one of Engine.IO's.
-    """
-    parts = urlsplit(target)
-    if parts.path.rstrip("/") != PATH.rstrip("/"):
-        raise Wrong("request")
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    if query.get("EIO") != "4":
-        raise Wrong("version")
-    over = query.get("transport", "")
-    if over not in ("polling", "websocket"):
-        raise Wrong("transport")
-    return Asked(over, query.get("sid"))
 
 
 class Visitors:
@@ -100,24 +46,13 @@ class Visitors:
         origins: of pages that may connect.
     """
 
-    def __init__(self, server: SocketIoServer, origins: Sequence[str]) -> None:
-        self.server = server
+    def __init__(self, sessions: Sessions, origins: Sequence[str]) -> None:
+        self.sessions = sessions
+        self.limits = sessions.limits
         self.origins: list[Origin | None] = [None, *(Origin(origin) for origin in origins)]
         self.here: set[Visitor] = set()
+        self.polling = Polling(sessions, self.origins)
         self._emptied = asyncio.Event()
-        quiet = logging.getLogger("netlab.socketio")
-        quiet.addHandler(logging.NullHandler())
-        quiet.propagate = False
-        self.limits = server.shell.hub.limits
-        self._web = web.Server(
-            self._answer,
-            handler_cancellation=True,
-            keepalive_timeout=self.limits.dead_after / S,
-            access_log=None,
-            logger=quiet,
-            auto_decompress=False,
-        )
-        self.requests: Callable[[], RequestHandler] = self._web
 
     def arrive(self) -> Visitor:
         """Somebody connects."""
@@ -136,109 +71,6 @@ class Visitors:
             self._emptied.clear()
             await self._emptied.wait()
 
-    # HTTP requests, as aiohttp gives them
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        assert request.transport is not None
-        visitor = cast(Visitor, request.transport.get_protocol())
-        counters = self.server.counters
-        allowed = self._cors(request)
-        visitor.busy = True
-        try:
-            return await self._polled(request, visitor, allowed)
-        except Wrong as wrong:
-            counters[wrong.counter] += 1
-            return _last(wrong.status, wrong.body, allowed)
-        except (asyncio.CancelledError, ConnectionError):
-            raise
-        except Exception as error:  # a mistake of ours: told as asyncio tells one, and everybody else goes on
-            about = {"message": "a request could not be answered", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(about)
-            return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
-        finally:
-            visitor.busy = False
-
-    def _cors(self, request: web.BaseRequest) -> CIMultiDict[str]:
-        """What lets the script of an allowed page read the answer (Fetch standard, CORS protocol)."""
-        headers: CIMultiDict[str] = CIMultiDict()
-        origin = request.headers.get("Origin")
-        if origin is not None and origin in self.origins:
-            headers["Access-Control-Allow-Origin"] = origin
-            headers["Access-Control-Allow-Credentials"] = "true"
-            headers["Vary"] = "Origin"
-            if request.method == "OPTIONS":
-                headers["Access-Control-Allow-Methods"] = "GET, POST"
-                wanted = request.headers.get("Access-Control-Request-Headers", "")
-                headers["Access-Control-Allow-Headers"] = wanted or "Content-Type"
-        return headers
-
-    async def _polled(
-        self, request: web.BaseRequest, visitor: Visitor, headers: CIMultiDict[str]
-    ) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        if origin is not None and origin not in self.origins:
-            raise Wrong("origin", "foreign_origin")
-        if request.method == "OPTIONS":
-            return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
-        at = asked(request.raw_path)
-        if at.over != "polling":
-            raise Wrong("request", "no_upgrade")
-        if at.sid is None:
-            return await self._handshake(request, visitor, headers)
-        session = self.server.sessions.get(at.sid)
-        if session is None or not session.polls:
-            raise Wrong("sid", "unknown_session")
-        visitor.known()
-        if request.method == "POST":
-            body = await self._body(request)
-            for text in body.split(RECORD_SEPARATOR):
-                session.arrived(text, "polling")
-            return web.Response(text="ok", content_type="text/html", headers=headers)
-        if request.method != "GET":
-            raise Wrong("method")
-        answer = await session.poll()
-        if answer is None:
-            raise Wrong("request")
-        return _text(answer, headers)
-
-    async def _handshake(
-        self, request: web.BaseRequest, visitor: Visitor, headers: CIMultiDict[str]
-    ) -> web.StreamResponse:
-        if request.method != "GET":
-            raise Wrong("method")
-        session = visitor.session or visitor.arrive_again()
-        await session.admitted
-        if session.refused is not None:
-            return _last(HTTPStatus.SERVICE_UNAVAILABLE, encode_json(session.refused), headers)
-        visitor.session = None
-        return _text(session.open("polling"), headers)
-
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        """The packets of a request, which has to come in time and not to be too much.
-
-        Raises:
-            Wrong: it does not.
-        """
-        size = request.content_length
-        if size is None or size > MESSAGE_MOST:
-            raise Wrong("request", "too_big")
-        try:
-            async with asyncio.timeout(self.limits.started_packet / S):
-                return await request.read()
-        except TimeoutError:
-            raise Wrong("request", "packet_timeout") from None
-
-
-def _text(body: bytes, headers: CIMultiDict[str]) -> web.Response:
-    return web.Response(body=body, content_type="text/plain", charset="utf-8", headers=headers)
-
-
-def _last(status: HTTPStatus, body: bytes, headers: CIMultiDict[str]) -> web.Response:
-    """An answer behind which the connection is closed."""
-    response = web.Response(status=status, body=body, content_type="application/json", headers=headers)
-    response.force_close()
-    return response
-
 
 class Visitor(asyncio.Protocol):
     """One TCP connection.
@@ -251,7 +83,7 @@ class Visitor(asyncio.Protocol):
 
     def __init__(self, visitors: Visitors) -> None:
         self._visitors = visitors
-        self._counters = visitors.server.counters
+        self._counters = visitors.sessions.counters
         self._limits = visitors.limits
         self._loop = asyncio.get_running_loop()
         self.session: SocketIoSession | None = None
@@ -274,7 +106,7 @@ class Visitor(asyncio.Protocol):
 
     def arrive_again(self) -> SocketIoSession:
         """Wait at the door: as a new client, until it is known who it is."""
-        self.session = SocketIoSession(self._visitors.server, self)
+        self.session = SocketIoSession(self._visitors.sessions, self)
         self.session.arrive()
         return self.session
 
@@ -330,7 +162,7 @@ class Visitor(asyncio.Protocol):
             self._frames = ServerProtocol(origins=self._visitors.origins, extensions=None, max_size=MESSAGE_MOST)
             self._frames_came(self._head)
         else:
-            self._requests = self._visitors.requests()
+            self._requests = self._visitors.polling.requests()
             self._requests.connection_made(self._transport)
             self._requests.data_received(self._head)
         self._head = b""
@@ -376,7 +208,7 @@ class Visitor(asyncio.Protocol):
             at = asked(request.path)
             if at.over != "websocket":
                 raise Wrong("request")
-            session = None if at.sid is None else self._visitors.server.sessions.get(at.sid)
+            session = None if at.sid is None else self._visitors.sessions.by_sid.get(at.sid)
             if at.sid is not None and session is None:
                 raise Wrong("sid", "unknown_session")
         except Wrong as wrong:
