@@ -77,9 +77,9 @@ class _Opened(msgspec.Struct, frozen=True):
 
 def contents(ran: Ran) -> list[Contents]:
     """What is in each packet of a lane."""
-    capture = parse(ran.pcapng)  # all of it: a segment alone does not say what it is the middle of
-    numbers = {one.record: one.number for one in ran.sent}
-    opened = [_open(one, _renumbered(capture.packet(one.record).summary, numbers)) for one in ran.sent]
+    capture = parse(ran.spoken)  # all of it: a segment alone does not say what it is the middle of
+    numbers = {one.place: one.number for one in ran.sent}
+    opened = [_open(one, _renumbered(capture.packet(one.place).summary, numbers)) for one in ran.sent]
     first = {one.stream: one.segment.sequence_number for one in opened if one.segment and _is_syn(one.segment)}
     pieces = list(_pieces(opened, first))
     again = _sent_again(opened, pieces)

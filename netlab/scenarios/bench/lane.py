@@ -84,7 +84,7 @@ class Sent(msgspec.Struct, kw_only=True):
         direction, number: its name on the link.
         at: when it was sent, ns of the simulation.
         frame: its bytes, Ethernet's header first.
-        record: the number of the capture's record in which it is sent.
+        record: the number of the capture's record in which it is sent; `place`: of that in what was sent alone.
         damaged: the number of the record that shows it damaged.
         passages: what became of it; empty while it is on its way.
     """
@@ -94,6 +94,7 @@ class Sent(msgspec.Struct, kw_only=True):
     at: Ns
     frame: bytes
     record: int
+    place: int
     damaged: int | None = None
     passages: list[Passage] = []
 
@@ -107,6 +108,7 @@ class Ran(msgspec.Struct, kw_only=True):
         ended: when the run ended.
         broken: why it was over before: nobody came in, or the connection broke.
         pcapng: everything that was seen on both hosts and both directions of the link.
+        spoken: of that, only what each host sent.
     """
 
     over: Over
@@ -118,6 +120,7 @@ class Ran(msgspec.Struct, kw_only=True):
     heard: list[Heard] = []
     states: list[State] = []
     pcapng: bytes = b""
+    spoken: bytes = b""
 
 
 def run_lane(script: Script, over: Over) -> Ran:
@@ -129,7 +132,7 @@ class _Looking:
     """Looks at both hosts and at both directions of the link."""
 
     def __init__(self, simulation: Simulation, comment: str, moved: Callable[[], None]) -> None:
-        self.recording = Recording(comment=comment, epoch=EPOCH)
+        self.recording, self.spoken = Recording(comment=comment, epoch=EPOCH), Recording(epoch=EPOCH)
         self.sent: dict[tuple[str, int], Sent] = {}
         self._counts = {THERE: 0, BACK: 0}
         self._damaged: int | None = None
@@ -145,8 +148,10 @@ class _Looking:
         if outbound:
             direction = THERE if point == CLIENT else BACK
             self._counts[direction] = number = self._counts[direction] + 1
+            self.spoken.seen(point, at, frame, None, outbound=True)
+            record, place = self.recording.frames, self.spoken.frames
             self.sent[direction, number] = Sent(
-                direction=direction, number=number, at=at, frame=frame, record=self.recording.frames
+                direction=direction, number=number, at=at, frame=frame, record=record, place=place
             )
         elif outbound is None and comment is not None and comment.startswith("damaged"):
             self._damaged = self.recording.frames  # whose it is, `passed` is told next
@@ -214,7 +219,7 @@ class _Lane:
         # What follows is only for the sake of order, and no part of the run: everybody goes home on a perfect link.
         ran.ended = self._simulation.now
         ran.sent = sorted(self._looking.sent.values(), key=lambda sent: (sent.at, sent.direction, sent.number))
-        ran.pcapng = self._looking.recording.pcapng()
+        ran.pcapng, ran.spoken = self._looking.recording.pcapng(), self._looking.spoken.pcapng()
         self._home.set_result(None)
         for channel in self._simulation.channels.values():
             channel.configure(LinkConfig())
