@@ -1,4 +1,5 @@
-"""Things to click, for notebooks: the quiz, a ladder that is stepped through, sliders for a bad link.
+"""Things to click, for notebooks: the quiz, a ladder that is stepped through, sliders for a bad link, two models
+side by side.
 
 All of it works from the keyboard: Tab goes from one to the next, Space takes an answer, arrows move a slider, and each
 slider has a field for the number beside it. It says in words what it shows, and stands as text where ipywidgets is not
@@ -11,12 +12,15 @@ import base64
 import html
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from netlab.capture.files import Capture
 from netlab.course import quiz
 from netlab.course.check import MissingPackage
+from netlab.course.experiments.shown import Shown, shown
 from netlab.figures.flights import Flight, flights
+from netlab.figures.model_comparison import MODELS, model_comparison
+from netlab.figures.model_comparison import text as in_words
 from netlab.units import MS
 
 
@@ -231,3 +235,53 @@ def bad_link(run: Callable[[float, float], str], *, loss: float = 0.0, delay_ms:
     delays.observe(show, names="value")
     show()
     return w.VBox([_with_field(losses, loss_field), _with_field(delays, delay_field), words])
+
+
+# ---- one capture, two models -----------------------------------------------------------------------------------------
+
+
+class Models:
+    """Where the protocols of a capture stand: in OSI, in TCP/IP, or in both side by side; a row of buttons chooses.
+
+    Attributes:
+        chosen: the buttons; `chosen.value` is what is shown. None where ipywidgets is not installed.
+    """
+
+    CHOICES: ClassVar = {"both": MODELS, "TCP/IP: four layers": ("TCP/IP",), "OSI: seven layers": ("OSI",)}
+
+    def __init__(self, capture: Capture, *, seed: int | None = None) -> None:
+        """`seed`: the one that the capture came from, if any; the picture says it."""
+        self.capture = capture
+        self.seed = seed
+        self.chosen: Any = None
+        self.box: Any = None
+        try:
+            w = _ipywidgets()
+        except MissingPackage:
+            return
+        self.chosen = w.ToggleButtons(options=list(self.CHOICES), description="model")
+        self.chosen.style.button_width = "auto"
+        self._picture, self._words = w.Image(format="png"), w.HTML()
+        self.chosen.observe(self._show, names="value")
+        self._show()
+        self.box = w.VBox([self.chosen, self._picture, self._words])
+
+    def drawn(self, choice: str = "both") -> Shown:
+        """The picture and the words of a choice."""
+        models = self.CHOICES[choice]
+        return shown(
+            model_comparison(self.capture, models=models), in_words(self.capture, models=models), seed=self.seed
+        )
+
+    def _show(self, _: Any = None) -> None:
+        drawn = self.drawn(self.chosen.value)
+        self._picture.value, self._picture.alt = drawn.png, drawn.said
+        self._words.value = _said(drawn.said)
+
+    def __repr__(self) -> str:
+        return in_words(self.capture)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """The buttons where a kernel runs; else the picture of both."""
+        made = {} if self.box is None else self.box._repr_mimebundle_(**options)
+        return {**(made[0] if isinstance(made, tuple) else made or {}), **self.drawn()._repr_mimebundle_()}

@@ -26,6 +26,9 @@ _SPAN = {"Link": (0, 2), "Internet": (2, 3), "Transport": (3, 4), "Application":
 """Which of OSI's layers each of RFC 1122's is drawn beside. Of OSI's session layer the RFC says nothing."""
 
 
+MODELS = ("OSI", "TCP/IP")
+
+
 class Seen(msgspec.Struct, frozen=True):
     """A protocol of a capture: where it stands, and how many packets have it."""
 
@@ -42,19 +45,22 @@ def protocols(capture: Capture) -> list[Seen]:
     return sorted(seen, key=lambda one: (one.placement.osi, list(PLACEMENTS).index(one.placement.protocol)))
 
 
-def model_comparison(capture: Capture, *, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Draw both models, and between them what the capture holds, each at its place."""
+def model_comparison(
+    capture: Capture, *, models: Sequence[str] = MODELS, ax: Axes | None = None, theme: Theme = LIGHT
+) -> Axes:
+    """Draw both models, and between them what the capture holds, each at its place; or beside one of `MODELS` alone."""
     seen = protocols(capture)
     notes = _notes(seen)
     margins = style.Margins(left=0.15, right=0.2, above=0.5, below=0.45 + 0.15 * len(notes))
     size = (style.SIZE[0], 4.4 + margins.below)
     ax = style.axes(ax, theme, "model_comparison", size=size, margins=margins, bare=True)
     ax.set(xlim=(0, 100), ylim=(0, 7.5))
-    for x, heading in ((13, "OSI (ISO/IEC 7498-1)"), (50, "in this capture"), (87, "TCP/IP (RFC 1122)")):
-        ax.text(x, 7.25, heading, ha="center", va="center", fontsize=style.LABEL, color=theme.faint)
-    for place, layer in enumerate(OSI):
+    headings = {13: "OSI (ISO/IEC 7498-1)", 50: "in this capture", 87: "TCP/IP (RFC 1122)"}
+    for x in (13 if "OSI" in models else 0, 50, 87 if "TCP/IP" in models else 0):
+        ax.text(x, 7.25, headings.get(x, ""), ha="center", va="center", fontsize=style.LABEL, color=theme.faint)
+    for place, layer in enumerate(OSI if "OSI" in models else ()):
         _box(ax, theme, (0, place, 26, 1), str(layer), theme.line)
-    for layer in TCP_IP:
+    for layer in TCP_IP if "TCP/IP" in models else ():
         low, high = _SPAN[layer.name]
         _box(ax, theme, (74, low, 26, high - low), layer.name, colour_of("", layer.name, theme))
         ax.plot([26, 74], [low, low], color=theme.line, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
@@ -129,11 +135,12 @@ def _notes(seen: Sequence[Seen]) -> list[str]:
     return [line for note in notes for line in note]
 
 
-def text(capture: Capture) -> str:
-    """A line a protocol: its place in both models, and why it is contested where it is."""
+def text(capture: Capture, *, models: Sequence[str] = MODELS) -> str:
+    """A line a protocol: its place in these models, and why it is contested where it is."""
     lines = []
     for one in protocols(capture):
-        where = f"OSI {one.placement.osi_text}; TCP/IP {one.placement.tcp_ip}"
+        places = {"OSI": one.placement.osi_text, "TCP/IP": one.placement.tcp_ip}
+        where = "; ".join(f"{model} {places[model]}" for model in models)
         why = f" Contested: {one.placement.contested}" if one.placement.contested else ""
         lines.append(f"{one.placement.protocol}, {_packets(one)}: {where}. Source: {one.placement.source}.{why}")
     return "\n".join(lines)

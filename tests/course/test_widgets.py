@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import sys
 from typing import Any
 
 import pytest
 
+from netlab.capture.recorded import recorded
 from netlab.course import quiz, widgets
 from netlab.figures.demo_runs import bulk
 
@@ -83,3 +85,29 @@ def test_without_ipywidgets_it_is_said_in_text() -> None:
     assert "d) " in told
     assert widgets.bad_link(lambda loss, delay: f"{loss:g} {delay:g}") == "0 20"
     assert "packet" in widgets.scrub(bulk("reno", size="5kB")[0])
+
+
+def test_the_models_are_one_or_both_as_the_buttons_say() -> None:
+    capture = recorded("websocket")
+    models = widgets.Models(capture)
+    both = models.drawn()
+    assert "OSI 2 Data Link; TCP/IP Link" in both.said
+    pictures = {both.png}
+    for choice, there, gone in (
+        ("OSI: seven layers", "OSI 4", "TCP/IP Tr"),
+        ("TCP/IP: four layers", "TCP/IP Tr", "OSI 4"),
+    ):
+        models.chosen.value = choice
+        words = models._words.value
+        assert there in words
+        assert gone not in words
+        assert models._picture.alt in html.unescape(words)
+        pictures.add(models._picture.value)
+    assert len(pictures) == 3
+    assert "img alt=" in models._repr_mimebundle_()["text/html"]
+
+
+def test_without_ipywidgets_the_models_are_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    shown = widgets.Models(recorded("websocket"))._repr_mimebundle_()
+    assert set(shown) == {"text/html", "text/plain"}
