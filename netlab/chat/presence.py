@@ -269,8 +269,11 @@ class Presence:
                 self._standing.append(Gone(session.sid, session.ended, self._membership.time(now)), now)
             elif session.conn is not None and not (session.home == server and session.here):
                 self._standing.append(Claimed(session.sid), now)
-            elif session.conn is None and session.home == server and session.here:
-                self._standing.append(Cut(session.sid), now)
+            elif session.conn is None and session.home == server:
+                if not session.secret:  # its client was turned away before the log said that it came
+                    self.end(session, "quit", now)
+                elif session.here:
+                    self._standing.append(Cut(session.sid), now)
 
     def give_up(self, session: Session, why: str) -> None:
         """What the log knows of a session is not what its client knows: it must come anew."""

@@ -19,8 +19,12 @@ BEAT: Ns = 1 * S
 LEASE_BEATS = 5
 """Beats after which a server that says nothing is taken for dead."""
 
-PATIENCE: Ns = 500 * MS
-"""How long what was appended may take to be heard before the broker is taken for gone, ns."""
+PATIENCE: Ns = 200 * MS
+PATIENCE_MOST: Ns = 1 * S
+"""How long what was appended may take to be heard before the broker is taken for gone, ns: `LAGS` times what it took
+lately, within these bounds. A busy broker is slow, and not gone."""
+
+LAGS = 8
 
 LATE: Ns = 50 * MS
 """A timer later than this tells of this process and not of the broker, ns."""
@@ -40,7 +44,7 @@ class Standing:
         size: bytes heard in all.
         servers: those that take part, each with this server's beats heard since it was.
         degraded: the log can't be reached.
-        lag: how long the latest entry of this server took to be heard, ns.
+        lag: how long the entries of this server took lately to be heard, smoothed, ns.
     """
 
     def __init__(self, outbox: Outbox, epoch: str, *, clustered: bool) -> None:
@@ -50,7 +54,7 @@ class Standing:
         self.servers: dict[str, int] = {} if clustered else {"": 0}
         self.clustered = clustered
         self.degraded = clustered
-        self.lag: Ns = 0
+        self.lag: Ns = PATIENCE_MOST // LAGS if clustered else 0
         self._outbox = outbox
         self._names = {""}
         self._unheard: deque[Ns] = deque()
@@ -64,12 +68,17 @@ class Standing:
             return self._beat_at if self._patience_at is None else self._patience_at
         return min(self._patience_at, self._beat_at)
 
+    @property
+    def patience(self) -> Ns:
+        """How long an entry may take to be heard."""
+        return min(max(PATIENCE, LAGS * self.lag), PATIENCE_MOST)
+
     def append(self, entry: Entry, now: Ns) -> None:
         """Add to the log."""
         if self.clustered:
             self._unheard.append(now)
             if self._patience_at is None:
-                self._patience_at = now + PATIENCE
+                self._patience_at = now + self.patience
         self._outbox.add(Append(self.server, entry))
 
     def heard_of(self, server: str, entries: int, size: int, now: Ns) -> None:
@@ -78,9 +87,11 @@ class Standing:
         if server in self.servers:
             self.servers[server] = 0
         if server == self.server:
+            lag = now - self._unheard[0] if self._unheard else self.lag
+            self.lag += (lag - self.lag) // LAGS
             for _ in range(min(entries, len(self._unheard))):
-                self.lag = now - self._unheard.popleft()
-            self._patience_at = self._unheard[0] + PATIENCE if self._unheard else None
+                self._unheard.popleft()
+            self._patience_at = self._unheard[0] + self.patience if self._unheard else None
 
     def beaten(self, now: Ns) -> None:
         """A beat of this server is heard: who has been silent for too many of them is taken for dead."""
@@ -111,10 +122,12 @@ class Standing:
     def time_passed(self, now: Ns) -> bool:
         """Beat where it is time; true where the patience with the broker is over."""
         if self._patience_at is not None and now >= self._patience_at:
-            if now - self._patience_at < LATE or now - self._unheard[0] > 3 * PATIENCE:
+            if now - self._patience_at < LATE or now - self._unheard[0] > 3 * self.patience:
                 self._outbox.add(Relink())
                 return True
-            self._patience_at = now + PATIENCE // 2  # this process itself was late: what came meanwhile is still unread
+            self._patience_at = (
+                now + self.patience // 2
+            )  # this process itself was late: what came meanwhile is still unread
         if self._beat_at is not None and now >= self._beat_at:
             self._beat_at = now + BEAT
             self.append(Alive(), now)
