@@ -48,7 +48,7 @@ from netlab.chat.hub_events import (
     Send,
     TimerFired,
 )
-from netlab.chat.limits import ChatLimits
+from netlab.chat.limits import ENVELOPE, WINDOW, ChatLimits
 from netlab.chat.membership import Membership
 from netlab.chat.operations import Refusal, find, page_of_members, page_of_rooms, room_of
 from netlab.chat.outbox import Outbox
@@ -230,9 +230,7 @@ class Hub:
             self._presence.cut(session, now)
 
     def _hello(self, connection: Connection, hello: m.Hello, now: Ns) -> None:
-        if connection.expected:  # over udp a hello is repeated until its welcome arrives
-            return
-        if connection.session is not None:
+        if connection.session is not None:  # over udp a hello is repeated until its welcome arrives
             self._presence.welcome(connection.session, connection.conn, resumed=connection.resumed)
             return
         self._doorway.depart(connection.conn)
@@ -265,6 +263,9 @@ class Hub:
         connection = self._connections.get(conn)
         if connection is None:
             return  # closed by us, and bytes were still on their way
+        if connection.expected:
+            self._hold(connection, data)
+            return
         self._outbox.counters["messages_in"] += 1
         try:
             message = m.decode_client_message(data)
@@ -283,6 +284,12 @@ class Hub:
             self._drop_connection(conn)
             self._outbox.refuse(conn, "hello_first")
             self._turn_doorway(now)
+
+    def _hold(self, connection: Connection, data: bytes) -> None:
+        """What is said behind a hello waits until the session stands."""
+        connection.held.append(data)
+        if len(connection.held) > WINDOW or sum(map(len, connection.held)) > self.limits.message + ENVELOPE:
+            self._dismiss(connection.conn, "rate_limited", "wait for the welcome before saying so much")
 
     def _malformed(self, connection: Connection, detail: str, now: Ns) -> None:
         """Counted, and told to the sender, unless it sends too many of them."""
@@ -373,16 +380,26 @@ class Hub:
         standing = self._standing
         standing.position = heard.position
         part_before = standing.size // SNAPSHOT_BYTES
-        standing.heard_of(heard.server, len(heard.entries), heard.size, now)
+        if standing.clustered:
+            standing.heard_of(heard.server, len(heard.entries), heard.size, now)
         for entry in heard.entries:
             standing.heard += 1
             if heard.server in standing.servers or isinstance(entry, Up):
                 self._carry_out(entry, heard.server, now)
             else:
                 self.counters["void_entries"] += 1
-        due = standing.size // SNAPSHOT_BYTES > part_before or (self._keep and heard.position % self._keep == 0)
-        if due and self._keep and heard.server == standing.server:
-            self._outbox.add(Save(heard.position, self.snapshot()))
+        if self._keep and heard.server == standing.server:
+            self._save_where_due(part_before)
+        while self._presence.arrived:
+            connection = self._presence.arrived.pop()
+            held, connection.held = connection.held, []
+            for data in held:
+                self._received(connection.conn, data, now)
+
+    def _save_where_due(self, part_before: int) -> None:
+        standing = self._standing
+        if standing.size // SNAPSHOT_BYTES > part_before or standing.position % (self._keep or 1) == 0:
+            self._outbox.add(Save(standing.position, self.snapshot()))
 
     def _carry_out(self, entry: Entry, author: str, now: Ns) -> None:
         match entry:

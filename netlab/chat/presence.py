@@ -49,6 +49,8 @@ class Presence:
         self.names: dict[str, Session] = {}
         self.cut_off: OrderedDict[str, Ns] = OrderedDict()
         """Sids of those who are cut, each with the end of its resume window."""
+        self.arrived: list[Connection] = []
+        """Connections that have a session now, and said something before they had."""
         self._outbox = outbox
         self._limits = limits
         self._standing = standing
@@ -304,6 +306,8 @@ class Presence:
         session.conn, connection.session = connection.conn, session
         session.admit(self._limits, now)
         self._membership.connection_changed(session)
+        if connection.held:
+            self.arrived.append(connection)
 
 
 def digest_of(secret: str) -> str:

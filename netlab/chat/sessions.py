@@ -91,7 +91,7 @@ class Session:
 class Connection:
     """One connection of a transport, numbered by the shell."""
 
-    __slots__ = ("anonymous", "conn", "expected", "gone", "reliable", "resumed", "session")
+    __slots__ = ("anonymous", "conn", "expected", "gone", "held", "reliable", "resumed", "session")
 
     def __init__(self, conn: int, *, reliable: bool) -> None:
         self.conn = conn
@@ -101,6 +101,8 @@ class Connection:
         self.resumed = False
         self.expected = False
         """It has said hello, and waits for what the log says of it."""
+        self.held: list[bytes] = []
+        """What came meanwhile."""
         self.gone = False
 
 

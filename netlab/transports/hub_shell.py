@@ -8,6 +8,7 @@ once, and each member's connection gets one write. The system call is the cost, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 import time
@@ -37,6 +38,9 @@ from netlab.protocols.connection import DATAGRAM_FRAGMENT, STREAM_PAYLOAD, encod
 from netlab.protocols.engineio import Texts
 from netlab.protocols.websocket import frames
 from netlab.transports.alarm import Alarm, now_ns
+
+TAKES_PART_S = 5.0
+"""How long a server waits at its start until its word is heard through the broker, s."""
 
 SERVER_CLOSED = Goodbye("server_closed", "the server is closing")
 
@@ -178,6 +182,7 @@ class HubShell:
         self._outbox: dict[int, list[Batch]] = {}
         self._open_batch: Batch | None = None
         self._flush_due = False
+        self._taking_part: asyncio.Event | None = None
         self._left: asyncio.Future[None] | None = None
 
     def new_conn(self) -> int:
@@ -205,6 +210,9 @@ class HubShell:
         """Hand the hub an event and carry out what it asks; what is to be sent waits for the end of this turn."""
         now = now_ns(self._loop)
         self._carry_out(self.hub.handle(event, now), now)
+        if self._taking_part is not None and not self.hub.degraded:
+            self._taking_part.set()
+            self._taking_part = None
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush)
@@ -271,7 +279,11 @@ class HubShell:
             NetlabError: it can't be reached, or can't be used.
         """
         if self._broker is not None:
+            self._taking_part = taking_part = asyncio.Event()
             await self._broker.open(self.hub, self.step)
+            with contextlib.suppress(TimeoutError):  # it serves without the others then, until the broker answers
+                async with asyncio.timeout(TAKES_PART_S):
+                    await taking_part.wait()
 
     async def emptied(self) -> None:
         """Wait until no connection is left."""

@@ -57,7 +57,8 @@ class Person:
         for output in self.machine.handle(event, self.cluster.now):
             match output:
                 case Transmit(data):
-                    assert self.server is not None and self.conn is not None
+                    assert self.server is not None
+                    assert self.conn is not None
                     self.cluster.at(1 * MS, lambda s=self.server, c=self.conn, d=data: self.cluster.say(s, c, d))
                 case Dial():
                     self.cluster.at(5 * MS, self.dial)
