@@ -27,6 +27,10 @@ COMES_BACK = frozenset({"server_closed", "slow_consumer", "packet_timeout", "dea
 """After these a client of Socket.IO is cut, and connects again by itself; after any other it is told to stay away."""
 
 
+ACKS_MOST = 1024
+"""Operations of one client that wait for their acks, where the hub's rooms answer late."""
+
+
 class Sessions:
     """The sessions of a server.
 
@@ -198,6 +202,8 @@ class SocketIoSession:
                 self._hello_ack = event.ack
             elif not isinstance(message, m.Answer):
                 self._acks[message.op] = (event.ack, isinstance(message, m.Emit) and message.answer_ms > 0)
+                if len(self._acks) > ACKS_MOST:  # its result comes as an event then
+                    del self._acks[next(iter(self._acks))]
         self._shell.received(self.conn, data)
 
     def _mistaken(self, ack: int | None, detail: str) -> None:

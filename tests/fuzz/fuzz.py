@@ -29,12 +29,15 @@ from netlab.capture.located import NO_TIME
 from netlab.capture.messages import chat_event
 from netlab.capture.record_index import RecordIndex
 from netlab.capture.summary import describe, netlab_parts, summarize
-from netlab.chat.messages import decode_client_message, decode_hub_message
+from netlab.chat.messages import decode_client_message, decode_hub_message, encode_json
 from netlab.errors import CaptureError, CaptureTruncated, DecodeError
 from netlab.packets import ethernet, ipv4, ipv6, packet, pcap, pcapng, tcp, udp
 from netlab.packets.capture_file import is_pcap, read_records
 from netlab.packets.capture_record import Interface, LinkType, Located, Record
 from netlab.packets.reassembly import Arrived, Reassembler
+from netlab.protocols import socketio
+from netlab.protocols.engineio import Arrived as FromEngine
+from netlab.protocols.engineio import Deliver, EngineSession
 from netlab.protocols.stream import BytesArrived, StreamConnection
 from tests.fuzz.web import WEB_TALKS, WEB_TEXTS, web_formats, web_streams
 
@@ -258,6 +261,34 @@ def chats(data: bytes) -> None:
         decode_hub_message(data)
 
 
+def socketio_packets(data: bytes) -> None:
+    session = EngineSession("websocket", 0, ping_interval=1000, ping_timeout=1000)
+    for output in session.handle(FromEngine(data, "websocket"), 0):
+        if isinstance(output, Deliver):
+            found = socketio.decode(output.message)
+            if isinstance(found, socketio.Connect):
+                socketio.hello_of(found.auth)
+            elif isinstance(found, socketio.Event) and not found.checked:
+                encode_json(socketio.message_of(found, 7))
+
+
+def socketio_told(data: bytes) -> None:
+    if isinstance(told := socketio.decode_told(data[1:]), bytes):
+        decode_hub_message(told)
+
+
+EVENTS = [
+    b'40{"name":"ann","token":"t","resume":{"sid":"a","secret":"b","seen":{"lobby":3}}}',
+    b"40/admin,{}",
+    b"41",
+    b'4212["join","lobby"]',
+    b'42["say",["lobby","tea"],"hi",{"a":[1,null,2.5]}]',
+    b'427["emit",{"event":"ask","to":"lobby","answer_ms":2000,"args":["\\u2028"]}]',
+    b'435["yes",7]',
+    *(socketio.said(chat) for chat in CHATS[:2]),
+]
+TOLD = [socketio.event(chat) for chat in CHATS[2:]]
+
 TARGETS = {
     "pcap": Target(PCAP, read_all, (CaptureError,), 12),
     "pcapng": Target(PCAPNG, read_all, (CaptureError,), 12),
@@ -277,6 +308,8 @@ TARGETS = {
     "netlab packet": Target([*PACKETS, PACKETS[0] + PACKETS[6]], packets_and_messages, (DecodeError,), 10),
     "stream framing": Target([b"".join(PACKETS), PACKETS[0] * 3], stream_framing, (), 5),
     "chat messages": Target(CHATS, chats, CHAT_ERRORS, 10),
+    "socket.io": Target(EVENTS, socketio_packets, (DecodeError,), 10),
+    "socket.io, told": Target(TOLD, socketio_told, (DecodeError,), 5),
     "web formats": Target(WEB_TEXTS, web_formats, (), 10),
     "web streams": Target(WEB_TALKS, web_streams, (), 1),
     "summary": Target(FRAMES, summaries, (), 2),
