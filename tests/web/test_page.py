@@ -112,8 +112,13 @@ def test_by_keyboard_alone(browser: Browser, address: str) -> None:
         expect(page.locator(".lane[data-over=tcp] .packet:focus")).to_have_count(1)
         keys.press("d")
         expect(page.locator(".compare .what")).to_have_text("TCP: one packet was dropped by hand.")
+        expect(page.get_by_role("radio", name=re.compile("^TCP"))).to_be_focused()
+        keys.press("ArrowUp")
+        expect(page.get_by_role("radio", name=re.compile("^UDP"))).to_be_focused()
+        expect(page.get_by_label("UDP now", exact=True)).to_be_visible()
         keys.press("c")
         expect(page.locator(".compare")).to_be_hidden()
+        expect(page.get_by_role("button", name="Compare with before")).to_be_focused()
         keys.press("z")
         expect(page.get_by_role("button", name="Back to before")).to_be_disabled()
 

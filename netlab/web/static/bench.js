@@ -49,7 +49,7 @@ export class Bench {
     this._details = new Details({ decide: (deed) => this._decide(deed), close: () => this._closeDetails() });
     this._said = el("p", { class: "happening", role: "status", "aria-live": "polite" });
     this._error = el("p", { class: "error", role: "alert" });
-    this._compareButton = button("Compare with before", () => this._startCompare(), { keys: "C", disabled: true });
+    this._compareButton = button("Compare with before", () => this._toggleCompare(), { keys: "C", disabled: true });
     this._undoButton = button("Back to before", () => this._undo(), { keys: "Z", disabled: true });
     this._over = el("select", { id: unique("over") });
     const form = el("form", { class: "say", onsubmit: (event) => this._saidSomething(event) },
@@ -65,7 +65,7 @@ export class Bench {
       el("div", { class: "stage" }, el("div", { class: "show" }, this._lanes.node, this._compare.node, after), this._details.node));
     shortcuts(this.node, keys ?? this.node, {
       " ": () => this._toggle(), ".": () => this._stepped(this._player.step()), ",": () => this._stepped(this._player.stepBack()),
-      r: () => this._replay(), c: () => (this._compare.isOpen ? this._endCompare() : this._startCompare()),
+      r: () => this._replay(), c: () => this._toggleCompare(),
       z: () => this._undo(), "/": () => this._text.focus(),
       ...Object.fromEntries([...DEEDS, RESCUE].map((deed) => [deed.keys.toLowerCase(), () => this._deedByKey(deed)])),
     });
@@ -171,17 +171,20 @@ export class Bench {
   // ---- the cursor
 
   _toggle() {
+    this._endCompare();
     if (this._player.playing) this._player.pause();
     else this._play();
     this._show();
   }
 
   _replay() {
+    this._endCompare();
     this._player.goTo(0);
     this._play();
   }
 
   _goTo(at) {
+    this._endCompare();
     this._player.pause();
     this._player.goTo(at);
     this._show();
@@ -189,6 +192,7 @@ export class Bench {
   }
 
   _stepped(moved) {
+    this._endCompare();
     this._show();
     this._lanes.follow(false);
     const { cursor } = this._player;
@@ -262,6 +266,7 @@ export class Bench {
     if (!(await this._run(script, what, over))) return;
     this._goTo(this._player.end);
     this._startCompare();
+    this._compare.focus();
   }
 
   _closeDetails() {
@@ -283,9 +288,18 @@ export class Bench {
     this._said.textContent = [what, ...this._compare.sentences()].join(" ");
   }
 
+  /** As somebody asks for it: with the focus. */
+  _toggleCompare() {
+    if (this._compare.isOpen) return this._endCompare();
+    this._startCompare();
+    if (this._compare.isOpen) this._compare.focus();
+  }
+
   _endCompare() {
+    const hadFocus = this._compare.node.contains(document.activeElement);
     this._compare.close();
     this._lanes.node.hidden = false;
+    if (hadFocus) this._compareButton.focus({ preventScroll: true });
   }
 
   async _undo() {
@@ -295,6 +309,7 @@ export class Bench {
     this._endCompare();
     this._before = null;
     await this._run(script, null);
+    this._text.focus({ preventScroll: true });
   }
 
   async _save() {

@@ -52,7 +52,12 @@ export class CompareView {
 
   _choose(over) {
     this._show(over);
-    this._sentences.querySelector("[aria-checked=true]").focus();
+    this.focus();
+  }
+
+  /** To the lane that is shown. */
+  focus() {
+    this._sentences.querySelector("[aria-checked=true]").focus({ preventScroll: true });
   }
 
   _walk(event, over) {

@@ -4,7 +4,7 @@
 import { el, svg } from "./dom.js";
 import { ladder } from "./ladder.js";
 import { sizesFor, ticks, timeScale } from "./time_scale.js";
-import { outcomes, standing, tally } from "./words.js";
+import { outcomes, standing, stateWords, tally } from "./words.js";
 import { moment } from "./units.js";
 
 const GUTTER = 58; // pixels at the usual size of type; all of this grows with it
@@ -60,22 +60,24 @@ export class LanesView {
     } });
     const sentence = el("p", { class: "sentence" });
     const counters = el("p", { class: "tally" });
+    const state = el("p", { class: "tally state" });
     const node = el("section", { class: "lane", "data-lane": index, "data-over": lane.over, "aria-label": name },
-      el("header", {}, el("h3", {}, name), sentence, counters,
+      el("header", {}, el("h3", {}, name), sentence, counters, state,
         el("p", { class: "hosts", "aria-hidden": "true" }, el("span", {}, "ann"), el("span", {}, "hub, bob"))),
       drawn.node);
-    const view = { lane, node, drawn, sentence, counters };
+    const view = { lane, node, drawn, sentence, counters, state };
     return view;
   }
 
   show(cursor) {
     this.cursor = cursor;
-    for (const { lane, drawn, sentence, counters } of this._views) {
+    for (const { lane, drawn, sentence, counters, state } of this._views) {
       drawn.show(cursor);
       const said = outcomes(lane, cursor);
-      sentence.textContent = said.slice(-2).join(" ") || "Nothing said yet.";
+      sentence.textContent = said.slice(-2).join(" ") || lane.broken || "Nothing said yet.";
       sentence.dataset.standing = standing(lane, cursor);
       counters.textContent = tally(lane, cursor);
+      state.textContent = stateWords(lane, cursor);
       this._keepEntry({ lane, drawn });
     }
   }

@@ -45,10 +45,15 @@ export function moments(timeline) {
         ...packet.came.map((at, copy) => ({ at, over, kind: copy ? "copy" : "came", packet })),
       ]),
       ...lane.heard.map(({ at, text }) => ({ at, over, kind: "heard", text })),
+      ...lane.states.filter(({ at, why }) => at >= 0 && why).map((state) => ({ at: state.at, over, kind: "why", state })),
     ];
   });
   return found.sort((one, other) => one.at - other.at);
 }
+
+/** How an end stands by the cursor: its last state, or null. */
+export const stateOf = (lane, host, cursor) =>
+  lane.states.findLast((state) => state.host === host && state.at <= cursor) ?? null;
 
 /** The moment after the cursor, or null. */
 export const following = (all, cursor) => all.find((one) => one.at > cursor)?.at ?? null;

@@ -1,6 +1,6 @@
 // What a run shows, in words: for who does not see the ladders, and for who sees them and wonders.
 
-import { carriers, fateWord, isLost } from "./timeline.js";
+import { carriers, fateWord, isLost, stateOf } from "./timeline.js";
 import { count, duration, moment } from "./units.js";
 import { printable, quoted } from "./printable.js";
 
@@ -114,7 +114,7 @@ function brief(says) {
 }
 
 /** What happens at one moment, for the line that is read aloud; "" for what is not worth a word. */
-export function happening({ kind, packet, text }, title) {
+export function happening({ kind, packet, text, state }, title) {
   switch (kind) {
     case "said":
       return `${title}: ann says ${quoted(text, 24)}.`;
@@ -124,6 +124,8 @@ export function happening({ kind, packet, text }, title) {
       return `${title}: ${what(packet)} from ${hostName(packet.source)} is ${printable(fateWord(packet))}.`;
     case "again":
       return `${title}: ${hostName(packet.source)} sends ${what(packet)} again.`;
+    case "why":
+      return `${title}: ${hostName(state.host)} says why: ${printable(state.why)}.`;
     case "copy":
       return `${title}: a second copy of ${what(packet)} comes.`;
     case "came":
@@ -134,6 +136,12 @@ export function happening({ kind, packet, text }, title) {
 }
 
 const what = (packet) => (packet.carries !== null ? quoted(packet.carries, 24) : "a packet");
+
+/** How ann's end stands by the cursor: `ann: ESTABLISHED, rto 281.1ms, cwnd 14480 B`; "" where it keeps no such books. */
+export function stateWords(lane, cursor) {
+  const state = stateOf(lane, "client", cursor);
+  return state ? `${hostName("client")}: ${printable(state.words)}` : "";
+}
 
 /** The counters of a lane by the cursor: `9 packets, 1,234 bytes; 1 lost; 1 sent again`. */
 export function tally(lane, cursor = Infinity) {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { difference } from "../../../netlab/web/static/compare.js";
 import { printable, quoted } from "../../../netlab/web/static/printable.js";
-import { happening, outcomes, packetWords } from "../../../netlab/web/static/words.js";
+import { happening, outcomes, packetWords, stateWords } from "../../../netlab/web/static/words.js";
 import { duration } from "../../../netlab/web/static/units.js";
 import { lane, MS, packet, run } from "./runs.mjs";
 
@@ -56,6 +56,10 @@ test("a packet in a sentence: its accessible name", () => {
 
 test("what happens is told, and an ordinary arrival is not worth a word", () => {
   assert.equal(happening({ kind: "lost", packet: packet(4, 0, []) }, "UDP"), "UDP: “hi” from ann is lost.");
+  const state = { at: 281 * MS, host: "client", words: "rto 562ms", why: "no acknowledgement of byte 106" };
+  assert.equal(happening({ kind: "why", state }, "TCP"), "TCP: ann says why: no acknowledgement of byte 106.");
+  const tcp = { ...lane("tcp", []), states: [{ ...state, at: -5, words: "rto 281ms" }, state] };
+  assert.deepEqual([stateWords(tcp, 0), stateWords(tcp, 281 * MS), stateWords(tcp, -9)], ["ann: rto 281ms", "ann: rto 562ms", ""]);
   assert.equal(happening({ kind: "came", packet: packet(4, 0, [9]) }, "UDP"), "");
 });
 

@@ -55,11 +55,13 @@ function moments(timeline) {
         ...isLost(packet) ? [{ at: goneAt(packet, delay), over, kind: "lost", packet }] : [],
         ...packet.came.map((at, copy) => ({ at, over, kind: copy ? "copy" : "came", packet }))
       ]),
-      ...lane.heard.map(({ at, text }) => ({ at, over, kind: "heard", text }))
+      ...lane.heard.map(({ at, text }) => ({ at, over, kind: "heard", text })),
+      ...lane.states.filter(({ at, why }) => at >= 0 && why).map((state) => ({ at: state.at, over, kind: "why", state }))
     ];
   });
   return found.sort((one, other) => one.at - other.at);
 }
+var stateOf = (lane, host, cursor) => lane.states.findLast((state) => state.host === host && state.at <= cursor) ?? null;
 var following = (all, cursor) => all.find((one) => one.at > cursor)?.at ?? null;
 var preceding = (all, cursor) => all.findLast((one) => one.at < cursor)?.at ?? null;
 var between = (all, from, to) => all.filter((one) => one.at > from && one.at <= to);
@@ -179,7 +181,7 @@ function brief(says) {
   const said2 = words.join(" ");
   return said2.length > 30 ? `${said2.slice(0, 29)}…` : said2;
 }
-function happening({ kind, packet, text }, title) {
+function happening({ kind, packet, text, state }, title) {
   switch (kind) {
     case "said":
       return `${title}: ann says ${quoted(text, 24)}.`;
@@ -189,6 +191,8 @@ function happening({ kind, packet, text }, title) {
       return `${title}: ${what(packet)} from ${hostName(packet.source)} is ${printable(fateWord(packet))}.`;
     case "again":
       return `${title}: ${hostName(packet.source)} sends ${what(packet)} again.`;
+    case "why":
+      return `${title}: ${hostName(state.host)} says why: ${printable(state.why)}.`;
     case "copy":
       return `${title}: a second copy of ${what(packet)} comes.`;
     case "came":
@@ -198,6 +202,10 @@ function happening({ kind, packet, text }, title) {
   }
 }
 var what = (packet) => packet.carries !== null ? quoted(packet.carries, 24) : "a packet";
+function stateWords(lane, cursor) {
+  const state = stateOf(lane, "client", cursor);
+  return state ? `${hostName("client")}: ${printable(state.words)}` : "";
+}
 function tally(lane, cursor = Infinity) {
   const sent = lane.packets.filter((packet) => packet.sent <= cursor);
   const bytes = sent.reduce((sum, packet) => sum + packet.bytes, 0);
@@ -558,6 +566,7 @@ var LanesView = class {
     } });
     const sentence = el("p", { class: "sentence" });
     const counters = el("p", { class: "tally" });
+    const state = el("p", { class: "tally state" });
     const node = el(
       "section",
       { class: "lane", "data-lane": index, "data-over": lane.over, "aria-label": name },
@@ -567,21 +576,23 @@ var LanesView = class {
         el("h3", {}, name),
         sentence,
         counters,
+        state,
         el("p", { class: "hosts", "aria-hidden": "true" }, el("span", {}, "ann"), el("span", {}, "hub, bob"))
       ),
       drawn.node
     );
-    const view = { lane, node, drawn, sentence, counters };
+    const view = { lane, node, drawn, sentence, counters, state };
     return view;
   }
   show(cursor) {
     this.cursor = cursor;
-    for (const { lane, drawn, sentence, counters } of this._views) {
+    for (const { lane, drawn, sentence, counters, state } of this._views) {
       drawn.show(cursor);
       const said2 = outcomes(lane, cursor);
-      sentence.textContent = said2.slice(-2).join(" ") || "Nothing said yet.";
+      sentence.textContent = said2.slice(-2).join(" ") || lane.broken || "Nothing said yet.";
       sentence.dataset.standing = standing(lane, cursor);
       counters.textContent = tally(lane, cursor);
+      state.textContent = stateWords(lane, cursor);
       this._keepEntry({ lane, drawn });
     }
   }
@@ -706,7 +717,11 @@ var CompareView = class {
   }
   _choose(over) {
     this._show(over);
-    this._sentences.querySelector("[aria-checked=true]").focus();
+    this.focus();
+  }
+  /** To the lane that is shown. */
+  focus() {
+    this._sentences.querySelector("[aria-checked=true]").focus({ preventScroll: true });
   }
   _walk(event, over) {
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
@@ -1228,7 +1243,7 @@ var Bench = class {
     this._details = new Details({ decide: (deed) => this._decide(deed), close: () => this._closeDetails() });
     this._said = el("p", { class: "happening", role: "status", "aria-live": "polite" });
     this._error = el("p", { class: "error", role: "alert" });
-    this._compareButton = button("Compare with before", () => this._startCompare(), { keys: "C", disabled: true });
+    this._compareButton = button("Compare with before", () => this._toggleCompare(), { keys: "C", disabled: true });
     this._undoButton = button("Back to before", () => this._undo(), { keys: "Z", disabled: true });
     this._over = el("select", { id: unique("over") });
     const form = el(
@@ -1268,7 +1283,7 @@ var Bench = class {
       ".": () => this._stepped(this._player.step()),
       ",": () => this._stepped(this._player.stepBack()),
       r: () => this._replay(),
-      c: () => this._compare.isOpen ? this._endCompare() : this._startCompare(),
+      c: () => this._toggleCompare(),
       z: () => this._undo(),
       "/": () => this._text.focus(),
       ...Object.fromEntries([...DEEDS, RESCUE].map((deed) => [deed.keys.toLowerCase(), () => this._deedByKey(deed)]))
@@ -1361,21 +1376,25 @@ var Bench = class {
   }
   // ---- the cursor
   _toggle() {
+    this._endCompare();
     if (this._player.playing) this._player.pause();
     else this._play();
     this._show();
   }
   _replay() {
+    this._endCompare();
     this._player.goTo(0);
     this._play();
   }
   _goTo(at) {
+    this._endCompare();
     this._player.pause();
     this._player.goTo(at);
     this._show();
     this._lanes.follow(false);
   }
   _stepped(moved) {
+    this._endCompare();
     this._show();
     this._lanes.follow(false);
     const { cursor } = this._player;
@@ -1442,6 +1461,7 @@ var Bench = class {
     if (!await this._run(script, what2, over)) return;
     this._goTo(this._player.end);
     this._startCompare();
+    this._compare.focus();
   }
   _closeDetails() {
     if (!this._details.isOpen) return;
@@ -1459,9 +1479,17 @@ var Bench = class {
     this._compare.open(timeline, this.timeline, what2, over);
     this._said.textContent = [what2, ...this._compare.sentences()].join(" ");
   }
+  /** As somebody asks for it: with the focus. */
+  _toggleCompare() {
+    if (this._compare.isOpen) return this._endCompare();
+    this._startCompare();
+    if (this._compare.isOpen) this._compare.focus();
+  }
   _endCompare() {
+    const hadFocus = this._compare.node.contains(document.activeElement);
     this._compare.close();
     this._lanes.node.hidden = false;
+    if (hadFocus) this._compareButton.focus({ preventScroll: true });
   }
   async _undo() {
     if (!this._before) return;
@@ -1470,6 +1498,7 @@ var Bench = class {
     this._endCompare();
     this._before = null;
     await this._run(script, null);
+    this._text.focus({ preventScroll: true });
   }
   async _save() {
     const over = this._over.value;
