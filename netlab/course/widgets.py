@@ -245,6 +245,7 @@ class Models:
 
     Attributes:
         chosen: the buttons; `chosen.value` is what is shown. None where ipywidgets is not installed.
+        seen: the picture and its words, as a page has them.
     """
 
     CHOICES: ClassVar = {"both": MODELS, "TCP/IP: four layers": ("TCP/IP",), "OSI: seven layers": ("OSI",)}
@@ -261,10 +262,10 @@ class Models:
             return
         self.chosen = w.ToggleButtons(options=list(self.CHOICES), description="model")
         self.chosen.style.button_width = "auto"
-        self._picture, self._words = w.Image(format="png"), w.HTML()
+        self.seen = w.HTML()
         self.chosen.observe(self._show, names="value")
         self._show()
-        self.box = w.VBox([self.chosen, self._picture, self._words])
+        self.box = w.VBox([self.chosen, self.seen])
 
     def drawn(self, choice: str = "both") -> Shown:
         """The picture and the words of a choice."""
@@ -274,9 +275,7 @@ class Models:
         )
 
     def _show(self, _: Any = None) -> None:
-        drawn = self.drawn(self.chosen.value)
-        self._picture.value, self._picture.alt = drawn.png, drawn.said
-        self._words.value = _said(drawn.said)
+        self.seen.value = self.drawn(self.chosen.value)._repr_mimebundle_()["text/html"]
 
     def __repr__(self) -> str:
         return in_words(self.capture)

@@ -25,6 +25,7 @@ CELLS = [
     f"evil = {EVIL!r}\nwidgets.bad_link(lambda loss, delay: f'{{loss:g}} % {{delay:g}} ms {{evil}}')",
     "guess = predict(evil, 3)\nprint(evil)\nguess.compare(4)",
     "def take_apart(frame):\n    raise ValueError(evil)\n\n\ncheck.headers(take_apart)",
+    "from netlab.capture.recorded import recorded\nwidgets.Models(recorded('websocket'))",
     "print('of', quiz.score)",
 ]
 MOST_TABS = 80
@@ -68,7 +69,7 @@ def page(lab: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with playwright.sync_playwright() as player:
         browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         # high enough for all of it: JupyterLab draws only the cells that are in view
-        page = browser.new_page(viewport={"width": 1200, "height": 3200})
+        page = browser.new_page(viewport={"width": 1200, "height": 4200})
         page.set_default_timeout(30_000)
         page.goto(f"{lab}/lab/tree/widgets.ipynb")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell")
@@ -145,6 +146,16 @@ def test_loss_and_delay_move_with_arrows_and_what_they_say_is_text(page: Any) ->
         page.keyboard.press("ArrowRight")
     shows(page, f"1 % 25 ms {EVIL}")
     assert page.get_by_label("loss (%)").first.input_value() == "1"
+
+
+def test_the_models_are_chosen_with_space(page: Any) -> None:
+    begin(page)
+    tab_to(page, "e.tagName === 'BUTTON' && e.textContent.startsWith('OSI')")
+    page.keyboard.press("Space")
+    page.locator("img[alt*='OSI 4 Transport. Source']").wait_for()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.locator("img[alt*=': TCP/IP Transport. Source']").wait_for()
 
 
 def test_markup_is_shown_as_text_in_widgets_outputs_and_verdicts(page: Any) -> None:
