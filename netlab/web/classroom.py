@@ -12,6 +12,7 @@ whose it says.
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import time
 from collections import OrderedDict, deque
@@ -186,7 +187,8 @@ class Classroom:
             )
         except OSError as error:
             where = f"{scheme}://{format_host_port(host, port)}"
-            raise CannotListen(f"cannot listen at {where}: {error.strerror or error}", taken=True) from None
+            taken = error.errno == errno.EADDRINUSE
+            raise CannotListen(f"cannot listen at {where}: {error.strerror or error}", taken=taken) from None
         self._doors.append(transport)
         self.urls.append(f"{scheme}://{format_host_port(*transport.get_extra_info('sockname')[:2])}")
 
@@ -401,10 +403,10 @@ async def in_class(
 
     Args:
         host: where terminals come in.
-        ports: of each transport; by default its own.
+        ports: of each transport; by default its own. Where one is taken, a free one.
 
     Raises:
-        CannotListen: a port is taken, or the address is not one of this machine's.
+        CannotListen: the address is not one of this machine's.
     """
     room = Classroom(token, secret)
     hub = HubShell(token=token)
@@ -413,7 +415,13 @@ async def in_class(
         for scheme in _CARRIERS:
             server = await stack.enter_async_context(serve(f"{scheme}://127.0.0.1:0", hub=hub))
             port = DEFAULT_PORTS[scheme] if ports is None else ports[scheme]
-            await room.open_door(scheme, host, port, parse_url(server.url))
+            hub_at = parse_url(server.url)
+            try:
+                await room.open_door(scheme, host, port, hub_at)
+            except CannotListen as error:
+                if not error.taken:
+                    raise
+                await room.open_door(scheme, host, 0, hub_at)
         try:
             yield room
         finally:

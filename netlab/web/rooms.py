@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -50,12 +50,15 @@ def origins(bound: str, port: int) -> list[str]:
 
 
 @asynccontextmanager
-async def hosted(host: str, *, pages: Sequence[str], token: str = "") -> AsyncIterator[Rooms]:
+async def hosted(
+    host: str, *, pages: Sequence[str], token: str = "", ports: Mapping[str, int] = DEFAULT_PORTS
+) -> AsyncIterator[Rooms]:
     """Host the rooms: WebSocket at its own port, or where that is taken at a free one; and what else is free.
 
     Args:
         host: where to listen.
         pages: the origins of the page that may join.
+        ports: of each transport; by default its own.
 
     Raises:
         CannotListen: not even at a free port.
@@ -65,20 +68,20 @@ async def hosted(host: str, *, pages: Sequence[str], token: str = "") -> AsyncIt
     async with contextlib.AsyncExitStack() as stack:
         try:
             ws = await stack.enter_async_context(
-                serve(f"ws://{format_host_port(host, DEFAULT_PORTS['ws'])}", hub=hub, origins=pages)
+                serve(f"ws://{format_host_port(host, ports['ws'])}", hub=hub, origins=pages)
             )
         except CannotListen as error:
             if not error.taken:
                 raise
             ws = await stack.enter_async_context(serve(f"ws://{format_host_port(host, 0)}", hub=hub, origins=pages))
             notices.append(
-                f"port {DEFAULT_PORTS['ws']} is taken: the page's rooms are others than there (--chat "
-                f"ws://127.0.0.1:{DEFAULT_PORTS['ws']} joins those)"
+                f"port {ports['ws']} is taken: the page's rooms are others than there (--chat "
+                f"ws://127.0.0.1:{ports['ws']} joins those)"
             )
         urls = [ws.url]
         for scheme in _FOR_TERMINALS:
             try:
-                address = f"{scheme}://{format_host_port(host, DEFAULT_PORTS[scheme])}"
+                address = f"{scheme}://{format_host_port(host, ports[scheme])}"
                 urls.append((await stack.enter_async_context(serve(address, hub=hub))).url)
             except CannotListen as error:
                 notices.append(f"no chat over {scheme}: {error}")

@@ -39,6 +39,8 @@ from netlab.protocols import socketio
 from netlab.protocols.engineio import Arrived as FromEngine
 from netlab.protocols.engineio import Deliver, EngineSession
 from netlab.protocols.stream import BytesArrived, StreamConnection
+from netlab.scenarios.bench import BadScript, read_script
+from netlab.web.datagrams import name_in, says
 from tests.fuzz.web import WEB_TALKS, WEB_TEXTS, web_formats, web_streams
 
 A, B = ipaddress.IPv4Address("10.0.0.1"), ipaddress.IPv4Address("10.0.0.2")
@@ -289,6 +291,19 @@ EVENTS = [
 ]
 TOLD = [socketio.event(chat) for chat in CHATS[2:]]
 
+
+def class_datagrams(data: bytes) -> None:
+    says(data)
+    name_in(data)
+
+
+SCRIPTS = [
+    b'{"seed":1,"link":{"loss":"30%","delay":"40ms","rate":"1mbit"},"texts":[{"at":0,"text":"hi"}],"until":9000000000}',
+    b'{"changes":[{"at":5,"link":{"loss":"0%","rate":""}}],"fates":[{"over":"udp","packet":"client>server:5","do":"delay",'
+    b'"by":"50ms"},{"over":"ws","packet":"server>client:1","do":"drop"}]}',
+]
+
+
 TARGETS = {
     "pcap": Target(PCAP, read_all, (CaptureError,), 12),
     "pcapng": Target(PCAPNG, read_all, (CaptureError,), 12),
@@ -310,6 +325,8 @@ TARGETS = {
     "chat messages": Target(CHATS, chats, CHAT_ERRORS, 10),
     "socket.io": Target(EVENTS, socketio_packets, (DecodeError,), 10),
     "socket.io, told": Target(TOLD, socketio_told, (DecodeError,), 5),
+    "bench scripts": Target(SCRIPTS, read_script, (BadScript,), 4),
+    "class datagrams": Target(PACKETS, class_datagrams, (), 4),
     "web formats": Target(WEB_TEXTS, web_formats, (), 10),
     "web streams": Target(WEB_TALKS, web_streams, (), 1),
     "summary": Target(FRAMES, summaries, (), 2),

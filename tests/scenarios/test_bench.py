@@ -150,6 +150,14 @@ def test_who_does_not_come_in_is_told() -> None:
     assert all(p.sent <= 0 for p in tcp.packets)
 
 
+def test_without_the_library_of_websocket_the_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "netlab.transports.websocket", None)
+    run = timeline(script())
+    assert "is not installed here" in lane(run, "ws").broken
+    assert lane(run, "ws").packets == []
+    assert all(one.heard for one in run.lanes if one.over != "ws")
+
+
 # A run is a function of its script
 
 

@@ -177,6 +177,16 @@ async def test_a_line_that_loses_all() -> None:
             room.order(Order("delay", by_ms=10**9))
 
 
+@live
+async def test_a_second_class_on_one_machine() -> None:
+    async with a_class() as (room, _):
+        ports = {scheme: int(room.local_url(scheme).rpartition(":")[2]) for scheme in ("udp", "rudp")}
+        async with in_class("127.0.0.1", token=TOKEN, secret=SECRET, ports=ports) as other:
+            assert other.local_url("udp") != room.local_url("udp")
+            async with student(other, "ann") as (ann, _):
+                assert (await ann.emit("message", "hi", to="lobby")).status == "ok"
+
+
 class Sender(asyncio.DatagramProtocol):
     """Somebody who sends whatever he likes."""
 

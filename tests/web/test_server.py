@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 import netlab
 from netlab.capture.files import parse
@@ -17,6 +18,7 @@ from netlab.web.server import CannotServe, Page, listen, serving
 
 from .running import live
 
+FREE = dict.fromkeys(("tcp", "udp", "rudp", "ws"), 0)
 SCRIPT = {
     "seed": 1,
     "link": {"loss": "30%", "delay": "40ms"},
@@ -106,8 +108,14 @@ async def test_at_every_address_a_number_will_do_and_a_strangers_name_will_not()
 async def test_every_answer_is_told_how_it_may_be_used() -> None:
     rooms = Rooms("ws://127.0.0.1:9003", asks_for_token=False)
     async with page(rooms=rooms) as (url, session):
-        for path in ("/settings.json", "/nothing", "/static/../server.py", "/static/%2e%2e/server.py"):
-            async with session.get(url + path) as answer:
+        for path in (
+            "/settings.json",
+            "/nothing",
+            "/static/nothing.js",
+            "/static/..%2Fserver.py",
+            "/static/%2Fetc%2Fhosts",
+        ):
+            async with session.get(URL(url + path, encoded=True)) as answer:
                 assert answer.status == (200 if path == "/settings.json" else 404)
                 policy = answer.headers["Content-Security-Policy"]
                 assert "default-src 'none'" in policy
@@ -118,7 +126,7 @@ async def test_every_answer_is_told_how_it_may_be_used() -> None:
 @live
 async def test_the_pages_own_rooms_let_the_page_in_and_no_other() -> None:
     pages = origins("127.0.0.1", 9080)
-    async with hosted("127.0.0.1", pages=pages) as rooms, page(rooms=rooms) as (url, session):
+    async with hosted("127.0.0.1", pages=pages, ports=FREE) as rooms, page(rooms=rooms) as (url, session):
         async with session.get(f"{url}/settings.json") as answer:
             told = await answer.json()
         assert told["ws"] == rooms.urls[0]
@@ -140,3 +148,15 @@ async def test_a_port_that_is_taken() -> None:
         listen("127.0.0.1", taken.getsockname()[1])
     with pytest.raises(CannotServe, match=r"^cannot listen at http://nobody\.invalid:1: "):
         listen("nobody.invalid", 1)
+
+
+@live
+async def test_rooms_where_ports_are_taken() -> None:
+    """WebSocket, which the page needs, goes to another; what is only for terminals is left out."""
+    async with hosted("127.0.0.1", pages=[], ports=FREE) as rooms:
+        taken = {url.partition(":")[0]: int(url.rpartition(":")[2]) for url in rooms.urls}
+        async with hosted("127.0.0.1", pages=[], ports=taken) as others:
+            assert [url.partition(":")[0] for url in others.urls] == ["ws"]
+            assert others.urls[0] != rooms.urls[0]
+            assert f"--chat ws://127.0.0.1:{taken['ws']} joins those" in others.notices[0]
+            assert len(others.notices) == 4

@@ -77,6 +77,8 @@ class _Opened(msgspec.Struct, frozen=True):
 
 def contents(ran: Ran) -> list[Contents]:
     """What is in each packet of a lane."""
+    if not ran.sent:
+        return []
     capture = parse(ran.spoken)  # all of it: a segment alone does not say what it is the middle of
     numbers = {one.place: one.number for one in ran.sent}
     opened = [_open(one, _renumbered(capture.packet(one.place).summary, numbers)) for one in ran.sent]

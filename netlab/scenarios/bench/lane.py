@@ -125,7 +125,10 @@ class Ran(msgspec.Struct, kw_only=True):
 
 def run_lane(script: Script, over: Over) -> Ran:
     """Run one lane of a script from its beginning to its end."""
-    return _Lane(script, over).run()
+    try:
+        return _Lane(script, over).run()
+    except ImportError as error:  # WebSocket's library, where only the simulated world is installed
+        return Ran(over=over, broken=f"{error.name} is not installed here")
 
 
 class _Looking:
