@@ -1,6 +1,6 @@
 """Exercise 03: which socket of a host gets what comes.
 
-`who_gets(sockets, arrival)` returns the name of one socket, or None where the host has none for it.
+`who_gets_it(sockets, arrival)` returns the name of one socket, or None where the host has none for it.
 
 TCP names a connection by both ends (RFC 9293 §3.3.1: a connection is a pair of sockets); only a SYN that belongs to
 none goes to a socket that listens. UDP gives a datagram to the socket that is connected to its sender, else to one that
@@ -121,7 +121,7 @@ def _hosts(draw: st.DrawFn) -> Host:
 exercise: Exercise[Host] = Exercise(
     name="demultiplex",
     notebook="03",
-    write="who_gets(sockets, arrival), which returns the name of the socket that gets it, or None",
+    write="who_gets_it(sockets, arrival), which returns the name of the socket that gets it, or None",
     cases=_hosts(),
     judge=_judge,
 )
