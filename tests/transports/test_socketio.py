@@ -352,6 +352,7 @@ async def test_a_websocket_that_is_tried_and_given_up_leaves_the_polling(said: s
         assert heard.args == ["on"]
 
 
+@pytest.mark.slow
 @live(60)
 async def test_cuts_lose_and_double_nothing() -> None:
     async with server() as at, Relay(at.sio, budget=(2_000, 12_000)) as relay:
