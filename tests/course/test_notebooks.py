@@ -16,6 +16,7 @@ import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="jupyter is not installed: pip install 'netlab-edu[lab]'")
 
+from netlab.course import check  # noqa: E402
 from tests.conftest import User  # noqa: E402
 from tests.course.run_notebooks import NOTEBOOKS, ROOT, is_live, read  # noqa: E402
 
@@ -110,6 +111,14 @@ def test_it_keeps_to_the_public_api_and_the_loop_that_runs(path: Path) -> None:
     source = "\n".join(cell.source for cell in code_cells(read(path)))
     assert "asyncio.run(" not in source
     assert not re.search(r"from tests|import tests|from netlab\S* import _|\._[a-z]", source)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=name)
+def test_a_check_asks_for_what_the_notebook_asks_for(path: Path) -> None:
+    source = "\n".join(cell.source for cell in code_cells(read(path)))
+    for exercise, answer in re.findall(r"check\.(\w+)\((\w+)\)", source):
+        wanted = re.match(r"(?:a class )?(\w+)\(", getattr(check, exercise).write)
+        assert wanted is None or wanted[1] == answer
 
 
 def test_there_are_twelve_lessons_an_index_and_a_capstone() -> None:
