@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import weakref
 from collections import deque
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from netlab.chat import messages as m
 from netlab.chat.client_events import Changed
@@ -80,11 +81,24 @@ class _Pages:
     def __init__(self, classroom: Classroom) -> None:
         self._class = classroom
         self._students = self._teachers = 0
+        self._open_ones: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
+
+    async def _open(self, request: web.Request) -> web.WebSocketResponse:
+        page = web.WebSocketResponse(heartbeat=20.0, max_msg_size=limits.COMMAND, compress=False)
+        await page.prepare(request)
+        self._open_ones.add(page)
+        return page
+
+    async def close(self, _: web.Application) -> None:
+        """Everything is let go, so that goodbyes pass, and every page is closed."""
+        self._class.let_go()
+        for page in list(self._open_ones):
+            await page.close(code=WSCloseCode.GOING_AWAY)
 
     # The teacher
 
     async def teach(self, request: web.Request) -> web.StreamResponse:
-        page = await _open(request)
+        page = await self._open(request)
         said = await _first(page, _Teacher)
         if said is None or not _same(said.secret, self._class.secret):
             return await _refuse(page, "this is not the teacher's secret: open the address that netlab web printed")
@@ -109,7 +123,7 @@ class _Pages:
     # A student
 
     async def join(self, request: web.Request) -> web.StreamResponse:
-        page = await _open(request)
+        page = await self._open(request)
         said = await _first(page, _Student)
         if said is None:
             return await _refuse(page, 'say who you are: {"token": ..., "name": "ann", "over": "udp"}')
@@ -172,16 +186,11 @@ class _Pages:
         await page.close()
 
 
-def routes(classroom: Classroom) -> list[web.RouteDef]:
-    """Those of a class."""
+def add_class(app: web.Application, classroom: Classroom) -> None:
+    """Let an application answer a class's pages."""
     pages = _Pages(classroom)
-    return [web.get("/class/join", pages.join), web.get("/class/teach", pages.teach)]
-
-
-async def _open(request: web.Request) -> web.WebSocketResponse:
-    page = web.WebSocketResponse(heartbeat=20.0, max_msg_size=limits.COMMAND, compress=False)
-    await page.prepare(request)
-    return page
+    app.add_routes([web.get("/class/join", pages.join), web.get("/class/teach", pages.teach)])
+    app.on_shutdown.append(pages.close)
 
 
 async def _first(page: web.WebSocketResponse, kind: type[T]) -> T | None:

@@ -18,26 +18,25 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
 from netlab.errors import NetlabError
-from netlab.network.hand import Decision, Hand
+from netlab.network.hand import Decision
 from netlab.network.link import REASONS, Delivered, Output
 from netlab.network.link_options import parse_link
-from netlab.network.seeds import seeded_streams
 from netlab.packets.endpoint import DEFAULT_PORTS, format_host_port
 from netlab.packets.text import printable
 from netlab.transports import CannotListen, HubShell, serve
-from netlab.transports.alarm import Alarm, now_ns
+from netlab.transports.alarm import now_ns
 from netlab.transports.url import Address, parse_url
 from netlab.units import MS
 from netlab.web import limits
+from netlab.web.class_hosts import Datagram, Door, Host, Upstream, Way
 from netlab.web.datagrams import HEADERS, damaged, name_in, says
 from netlab.web.rooms import reached
 
-Way = Literal["there", "back"]
 _CARRIERS = ("udp", "rudp")
 _LAST_WORDS_S = 0.05
 """How long the relay goes on after the hub has said goodbye: on one machine it takes well under a millisecond."""
@@ -70,77 +69,6 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packet: int = 0
     link: str = ""
     by_ms: int = 1000
-
-
-class Datagram(msgspec.Struct, frozen=True):
-    """One on its way, with what its fate is told by."""
-
-    number: int
-    data: bytes
-
-
-class Host:
-    """One address that takes part, with a hand on each direction of its line, and a socket of its own to the hub."""
-
-    def __init__(self, room: Classroom, door: _Door, address: tuple[Any, ...], number: int) -> None:
-        self.id = str(number)
-        self.name = ""
-        self.address = address
-        self.door = door
-        self.link = ""
-        self.passed = {"there": 0, "back": 0}
-        self.hands: dict[Way, Hand[Datagram]] = {
-            way: Hand(seeded_streams(f"class/{number}"), name=way, most=limits.WAITING_OF_ONE)
-            for way in ("there", "back")
-        }
-        self.upstream: asyncio.DatagramTransport | None = None
-        self.early: list[bytes] = []  # what came out of the line before the socket stood
-        self._room = room
-        self.alarm = Alarm(asyncio.get_running_loop(), lambda: room.fire(self))
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """As a teacher's page is told of it."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "address": format_host_port(str(self.address[0]), int(self.address[1])),
-            "over": self.door.scheme,
-            "held": self.hands["there"].is_held,
-            "link": self.link,
-            "waiting": sum(len(hand.waiting) for hand in self.hands.values()),
-            "there": self.passed["there"],
-            "back": self.passed["back"],
-        }
-
-    def datagram_received(self, data: bytes) -> None:
-        """The hub answers."""
-        self._room.arrived(self, "back", data)
-
-
-class _Upstream(asyncio.DatagramProtocol):
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        self._host.datagram_received(data)
-
-
-class _Door(asyncio.DatagramProtocol):
-    """Where hosts send to, for one transport."""
-
-    transport: asyncio.DatagramTransport
-
-    def __init__(self, room: Classroom, scheme: str, hub: Address) -> None:
-        self.scheme = scheme
-        self.hub = hub
-        self._room = room
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._room.came_in(self, data, addr)
 
 
 class Classroom:
@@ -182,9 +110,7 @@ class Classroom:
         """
         loop = asyncio.get_running_loop()
         try:
-            transport, _ = await loop.create_datagram_endpoint(
-                lambda: _Door(self, scheme, hub), local_addr=(host, port)
-            )
+            transport, _ = await loop.create_datagram_endpoint(lambda: Door(self, scheme, hub), local_addr=(host, port))
         except OSError as error:
             where = f"{scheme}://{format_host_port(host, port)}"
             taken = error.errno == errno.EADDRINUSE
@@ -203,7 +129,7 @@ class Classroom:
 
     # Datagrams
 
-    def came_in(self, door: _Door, data: bytes, address: tuple[Any, ...]) -> None:
+    def came_in(self, door: Door, data: bytes, address: tuple[Any, ...]) -> None:
         """A host says something."""
         key = (door.scheme, address)
         host = self.hosts.get(key)
@@ -233,9 +159,7 @@ class Classroom:
     async def _open_upstream(self, host: Host) -> None:
         loop, hub = asyncio.get_running_loop(), host.door.hub
         try:
-            transport, _ = await loop.create_datagram_endpoint(
-                lambda: _Upstream(host), remote_addr=(hub.host, hub.port)
-            )
+            transport, _ = await loop.create_datagram_endpoint(lambda: Upstream(host), remote_addr=(hub.host, hub.port))
         except OSError:  # no socket is left: what it says is lost, as on a link
             return
         if self.hosts.get((host.door.scheme, host.address)) is not host:
@@ -339,6 +263,11 @@ class Classroom:
                 self._link(hosts, order.link)
             case "pass" | "drop" | "corrupt" | "delay":
                 self._decide(hosts, order, order.do)
+
+    def let_go(self) -> None:
+        """The class ends: nobody is held, what waits passes, and every line is perfect."""
+        for order in (Order("release"), Order("link"), Order("pass")):
+            self.order(order)
 
     def _link(self, hosts: list[Host], text: str) -> None:
         try:

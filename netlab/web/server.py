@@ -30,7 +30,7 @@ from netlab.packets.endpoint import format_host_port
 from netlab.scenarios.bench import BadScript, capture, packet, read_script, timeline
 from netlab.web import limits
 from netlab.web.access import Names, hostname, is_own_page
-from netlab.web.class_pages import routes
+from netlab.web.class_pages import add_class
 from netlab.web.classroom import Classroom
 from netlab.web.rooms import Rooms
 
@@ -117,7 +117,7 @@ class Page:
             ]
         )
         if classroom is not None:
-            self.app.add_routes(routes(classroom))
+            add_class(self.app, classroom)
 
     # Who may ask, and what browsers are told about the answer
 
