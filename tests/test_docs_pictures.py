@@ -51,3 +51,14 @@ def test_a_picture_is_drawn_with_its_words(name: str, tmp_path: Path) -> None:
     with Image.open(maker().draw(name, tmp_path)) as drawn, Image.open(committed) as before:
         assert drawn.size == before.size
         assert drawn.info["Description"]
+
+
+@pytest.mark.slow
+def test_a_picture_of_the_page_is_drawn_with_its_words(tmp_path: Path) -> None:
+    page_pictures = pytest.importorskip("docs.page_pictures", reason="playwright is not installed")
+    if not page_pictures.can_draw():
+        pytest.skip("Debian's chromium is not installed")
+    committed = ROOT / "docs" / "pictures" / "web-compare.png"
+    with Image.open(page_pictures.draw("web-compare", tmp_path)) as drawn, Image.open(committed) as before:
+        assert drawn.size == before.size
+        assert drawn.info["Description"] == before.info["Description"]

@@ -18,7 +18,6 @@ from tests.web.pages import CHROMIUM, chromium, netlab_web, opened
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("chromium"),
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
 ]
 

@@ -15,7 +15,6 @@ from tests.web.pages import CHROMIUM, STATIC, chromium, opened
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("chromium"),
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
 ]
 

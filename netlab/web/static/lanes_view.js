@@ -137,9 +137,12 @@ const near = (packets, at) =>
 function axis(scale, type) {
   const width = GUTTER * type;
   const node = svg("svg", { class: "axis", width, height: scale.height, "aria-hidden": "true" });
+  let last = null; // two moments may read the same
   for (const time of ticks(scale, 30 * type)) {
+    if (moment(time) === last) continue;
+    last = moment(time);
     const y = scale.at(time);
-    node.append(svg("text", { x: width - 10, y: y + 4 * type, "text-anchor": "end" }, moment(time)),
+    node.append(svg("text", { x: width - 10, y: y + 4 * type, "text-anchor": "end" }, last),
       svg("line", { x1: width - 6, x2: width, y1: y, y2: y }));
   }
   return el("div", { class: "gutter", "aria-hidden": "true" }, el("div", { class: "corner" }), node);

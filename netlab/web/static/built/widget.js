@@ -644,10 +644,13 @@ var near = (packets, at) => packets.reduce((best, packet) => !best || Math.abs(p
 function axis(scale, type) {
   const width = GUTTER * type;
   const node = svg("svg", { class: "axis", width, height: scale.height, "aria-hidden": "true" });
+  let last = null;
   for (const time of ticks(scale, 30 * type)) {
+    if (moment(time) === last) continue;
+    last = moment(time);
     const y = scale.at(time);
     node.append(
-      svg("text", { x: width - 10, y: y + 4 * type, "text-anchor": "end" }, moment(time)),
+      svg("text", { x: width - 10, y: y + 4 * type, "text-anchor": "end" }, last),
       svg("line", { x1: width - 6, x2: width, y1: y, y2: y })
     );
   }
