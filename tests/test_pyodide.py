@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from netlab.scenarios import load, run
+from netlab.scenarios.bench import capture, read_script
 
 HERE = Path(__file__).parent / "pyodide"
 ROOT = HERE.parents[1]
@@ -56,6 +58,16 @@ def test_a_scenario_gives_the_same_bytes_as_here(browser: list[str], scenario: s
     ran = subprocess.run([*browser, scenario, "7"], check=False, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert ran.stdout.strip().splitlines()[-1] == msgspec.json.encode(run(load(scenario), seed=7)).decode()
+
+
+def test_the_bench_gives_the_same_captures_as_here(browser: list[str]) -> None:
+    """Of all lanes but WebSocket's, whose library is not there: which is told, and stops nobody."""
+    ran = subprocess.run([*browser, "bench", "7"], check=False, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    told = msgspec.json.decode(ran.stdout.strip().splitlines()[-1])
+    assert told.pop("ws") == "websockets is not installed here"
+    script = read_script({"seed": 7, "link": {"loss": "30%", "delay": "40ms"}, "texts": [{"at": 0, "text": "hi"}]})
+    assert told == {over: sha256(capture(script, over)).hexdigest() for over in ("udp", "tcp", "rudp")}
 
 
 def test_the_lock_names_no_registry() -> None:
