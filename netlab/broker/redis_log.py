@@ -8,7 +8,6 @@ itself.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -120,9 +119,7 @@ class RedisLog:
     async def close(self) -> None:
         """Leave it."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await _end(self._task)
 
     # Connections
 
@@ -161,14 +158,11 @@ class RedisLog:
                 for work in (self._write(writer, hub), self._read(reader, hub, step), self._told_to_relink())
             ]
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             finally:
-                for task in tasks:
-                    task.cancel()
-                ended = await asyncio.gather(*tasks, return_exceptions=True)
-            for error in ended:
-                if isinstance(error, Exception):
-                    raise error
+                await _end(*tasks)
+            for task in done:
+                task.result()
 
     def _client(self) -> Redis:
         return Redis.from_url(
@@ -192,13 +186,15 @@ class RedisLog:
                 pipe.hmget(self._meta, "epoch", "last")
                 pipe.xrange(self._log, at, at) if hub.position else pipe.xlen(self._log)
                 pipe.xrange(self._log, count=1)
+                pipe.xrange(self._log, min=f"({at}", count=1)
                 pipe.xrange(self._snapshots, count=1)
-                (epoch, last), here, oldest, saved = await _answered(pipe.execute())
+                (epoch, last), here, oldest, following, saved = await _answered(pipe.execute())
             first = _position(oldest[0][0]) if oldest else int(last or 0) + 1
             mine = _text(epoch) == hub.epoch
             changed = self._last_read is not None and here and here[0][1].get(b"batch") != self._last_read
-            if mine and (int(last or 0) < hub.position or changed):
-                if await self._begin(redis, hub, step):  # Redis has lost the end of it
+            hole = following and first <= hub.position + 1 < _position(following[0][0])
+            if mine and (int(last or 0) < hub.position or changed or hole):
+                if await self._begin(redis, hub, step):  # Redis has lost some of it
                     return
             elif mine and first <= hub.position + 1:
                 return
@@ -276,6 +272,15 @@ def without_secrets(url: str) -> str:
     """
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel them until they have ended: a cancellation that comes together with a timeout or an answer may be lost."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=PAUSE_S)
 
 
 async def _answered(call: Awaitable[Any], within: float = ANSWER_S) -> Any:
