@@ -183,16 +183,24 @@ def encode(frame: Frame) -> bytes:
     """
     if not 0 <= frame.opcode < 16 or not 0 <= frame.reserved < 8 or (frame.key is not None and len(frame.key) != 4):
         raise LocalProtocolError("an opcode is 4 bits, the reserved ones are 3, a key is 4 bytes", rule=_RULE)
-    size, mask = len(frame.payload), 0 if frame.key is None else 128
-    first = frame.fin << 7 | frame.reserved << 4 | frame.opcode
+    return written(frame.payload, frame.opcode, key=frame.key, fin=frame.fin, reserved=frame.reserved)
+
+
+def written(payload: bytes, opcode: int, *, key: bytes | None = None, fin: bool = True, reserved: int = 0) -> bytes:
+    """As `encode`, of values that fit.
+
+    >>> written(b"ab", Opcode.BINARY).hex(" "), written(b"hi", Opcode.TEXT, key=bytes(4)).hex(" ")
+    ('82 02 61 62', '81 82 00 00 00 00 68 69')
+    """
+    size, first, mask = len(payload), fin << 7 | reserved << 4 | opcode, 0
+    if key is not None:
+        mask, payload = 128, key + masked(payload, key)
     # "the minimal number of bytes MUST be used to encode the length"
     if size <= _IN_SEVEN_BITS:
-        head = bytes((first, mask | size))
-    elif size < 1 << 16:
-        head = bytes((first, mask | _TWO_FOLLOW)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((first, mask | _EIGHT_FOLLOW)) + size.to_bytes(8, "big")
-    return head + (frame.payload if frame.key is None else frame.key + masked(frame.payload, frame.key))
+        return bytes((first, mask | size)) + payload
+    if size < 1 << 16:
+        return bytes((first, mask | _TWO_FOLLOW)) + size.to_bytes(2, "big") + payload
+    return bytes((first, mask | _EIGHT_FOLLOW)) + size.to_bytes(8, "big") + payload
 
 
 def _cut(there: int, wanted: int) -> DecodeError:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from netlab.errors import DecodeError
 from netlab.packets.packet import HEADER_LEN, announced_len
+from netlab.packets.websocket import decode_first, written
 from netlab.protocols.connection import STREAM_PAYLOAD
 
 FRAME_MOST = HEADER_LEN + STREAM_PAYLOAD
@@ -20,8 +22,6 @@ BINARY = 0x2
 CLOSE = 0x8
 PING = 0x9
 
-FIN = 0x80
-MASKED = 0x80
 KEY_LEN = 4
 HEAD_ENDS = b"\r\n\r\n"
 SMALL = 125
@@ -47,25 +47,7 @@ def frame(payload: bytes, opcode: int = BINARY, *, key: bytes = b"") -> bytes:
     >>> frame(b"Hello", 0x1, key=bytes.fromhex("37fa213d")).hex(" ")
     '81 85 37 fa 21 3d 7f 9f 4d 51 58'
     """
-    size, bit = len(payload), MASKED if key else 0
-    if key:
-        payload = key + masked(payload, key)
-    if size <= SMALL:
-        return bytes((FIN | opcode, bit | size)) + payload
-    if size < 1 << 16:
-        return bytes((FIN | opcode, bit | 126)) + size.to_bytes(2, "big") + payload
-    return bytes((FIN | opcode, bit | 127)) + size.to_bytes(8, "big") + payload
-
-
-def masked(data: bytes, key: bytes) -> bytes:
-    """Each byte with that of the key whose turn it is, exclusive or; the same again takes the mask off (section 5.3).
-
-    >>> masked(b"Hello", bytes.fromhex("37fa213d")).hex(" ")
-    '7f 9f 4d 51 58'
-    """
-    size = len(data)
-    repeated = (key * (size // KEY_LEN + 1))[:size]
-    return (int.from_bytes(data, "big") ^ int.from_bytes(repeated, "big")).to_bytes(size, "big")
+    return written(payload, opcode, key=key or None)
 
 
 def frames(packets: Iterable[bytes]) -> bytes:
@@ -91,19 +73,14 @@ def payloads(stream: bytes) -> Iterator[tuple[int, bytes]]:
     [(20, b'ab')]
     """
     at = stream.find(HEAD_ENDS) + len(HEAD_ENDS)
-    while at + 2 <= len(stream):
-        begins, opcode, bit, size = at, stream[at] & 0x0F, stream[at + 1] & MASKED, stream[at + 1] & ~MASKED
-        at += 2
-        if size > SMALL:
-            wide = 2 if size == 126 else 8
-            size = int.from_bytes(stream[at : at + wide], "big")
-            at += wide
-        key = stream[at : at + KEY_LEN] if bit else b""
-        at += len(key)
-        data = stream[at : at + size]
-        at += size
-        if at <= len(stream) and opcode == BINARY:
-            yield begins, masked(data, key) if key else data
+    while at < len(stream):
+        try:
+            one, end = decode_first(stream, at)
+        except DecodeError:
+            return
+        if one.opcode == BINARY:
+            yield at, one.payload
+        at = end
 
 
 def is_one_packet(message: bytes) -> bool:
