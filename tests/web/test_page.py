@@ -21,6 +21,9 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
 ]
 
+AT_ITS_END = re.compile(r"^(?!0\.000)([\d.]+ s) of \1$")
+"""What the clock shows then."""
+
 MARKUP = "<script>document.title='broken'</script>"
 
 
@@ -41,8 +44,7 @@ def say(page: Page, text: str) -> None:
     page.get_by_label("Pace").select_option("1")
     page.get_by_label("Ann says").fill(text)
     page.get_by_role("button", name="Send over all").click()
-    expect(page.locator(".bubble:not(.later)").first).to_be_visible()
-    expect(page.get_by_role("button", name="Play", exact=False)).to_be_visible(timeout=20_000)
+    expect(page.locator(".clock")).to_have_text(AT_ITS_END, timeout=20_000)
 
 
 def test_lose_it_step_back_drop_one_compare_keep_the_capture(browser: Browser, address: str, tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def test_lose_it_step_back_drop_one_compare_keep_the_capture(browser: Browser, a
 
         page.get_by_role("button", name="Back to all lanes").click()
         page.get_by_role("button", name="Replay").click()
-        expect(page.locator(".clock")).to_have_text(re.compile(r"^([\d.]+ s) of \1$"), timeout=20_000)
+        expect(page.locator(".clock")).to_have_text(AT_ITS_END, timeout=20_000)
         page.get_by_label("Capture of").select_option("tcp")
         with page.expect_download() as waiting:
             page.get_by_role("button", name="Download the capture").click()
@@ -147,17 +149,49 @@ def test_two_pages_meet_in_the_real_rooms_and_talk_alone(browser: Browser, addre
         expect(ann.get_by_role("log")).to_contain_text("bob says goodbye")
 
 
-def test_a_wrong_seed_is_told_and_the_run_stays(browser: Browser, address: str) -> None:
+def test_other_dice_give_another_run_that_can_be_compared_and_taken_back(browser: Browser, address: str) -> None:
     with opened(browser, address) as page:
         say(page, "hi")
-        page.get_by_label("Seed").fill("8")
+        tcp = page.locator(".lane[data-over=tcp] .sentence").first
+        expect(tcp).to_contain_text("was sent again")
+        page.get_by_label("Seed").fill("11")
         page.get_by_label("Seed").press("Enter")
-        expect(page.locator(".lane[data-over=tcp] .sentence")).to_contain_text("hi")
-        expect(page.get_by_role("alert")).to_be_empty()
+        expect(tcp).to_have_text("Bob heard “hi” after 41 ms.")
+        expect(page.locator(".clock")).to_have_text(AT_ITS_END)
+        page.get_by_role("button", name="Compare with before").click()
+        expect(page.locator(".compare .what")).to_have_text("The seed became 11.")
+        expect(page.locator(".differences [data-over=tcp]")).to_contain_text("sooner")
+        page.get_by_role("button", name="Back to before").click()
+        expect(tcp).to_contain_text("was sent again")
+        expect(page.get_by_label("Seed")).to_have_value("7")
 
 
-@pytest.mark.parametrize("size", [(1440, 950), (1280, 720), (640, 360), (390, 844)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_link_that_moves_later_leaves_the_past_as_it_was(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        say(page, "hi")
+        page.get_by_label("Loss").fill("0")
+        expect(page.get_by_label("Loss")).to_have_attribute("aria-valuetext", "0 %")
+        say(page, "and now?")
+        expect(page.locator(".lane[data-over=udp] .sentence")).to_contain_text(
+            "“hi” was lost; nobody sends it again: bob never hears it. Bob heard “and now?”"
+        )
+
+
+def test_a_server_that_is_gone_is_told(browser: Browser) -> None:
+    with netlab_web() as line, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(line.split()[-1])
+        expect(page.locator(".lane")).to_have_count(4)
+        context.set_offline(True)
+        page.get_by_role("button", name="Send over all").click()
+        expect(page.get_by_role("alert")).to_have_text("netlab web does not answer; is it still running?")
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [((1440, 950), "light"), ((1280, 720), "dark"), ((640, 360), "light"), ((390, 844), "dark")],
+    ids=["desk", "projector", "projector, twice as large", "phone"],
+)
 def test_every_control_has_a_name_and_fits(browser: Browser, address: str, size: tuple[int, int], scheme: str) -> None:
     width, height = size
     with opened(browser, address, viewport={"width": width, "height": height}, color_scheme=scheme) as page:

@@ -54,14 +54,14 @@ export class Bench {
     this._over = el("select", { id: unique("over") });
     const form = el("form", { class: "say", onsubmit: (event) => this._saidSomething(event) },
       el("label", { for: say }, "Ann says"), this._text,
-      el("button", { type: "submit", class: "primary" }, "Send over all"),
-      button("New run", () => this._anew()),
-      el("label", { for: this._seed.id }, "Seed"), this._seed);
+      el("button", { type: "submit", class: "primary" }, "Send over all"));
+    const dice = el("div", { class: "dice" },
+      button("New run", () => this._anew()), el("label", { for: this._seed.id }, "Seed"), this._seed);
     const after = el("div", { class: "after" }, this._compareButton, this._undoButton,
       el("span", { class: "save" }, el("label", { for: this._over.id }, "Capture of"), this._over,
         button("Download", () => this._save(), { "aria-label": "Download the capture" })));
     this.node = el("div", { class: "netlab-bench" },
-      el("div", { class: "controls" }, form, this._link.node), this._bar.node, this._error, this._said,
+      el("div", { class: "controls" }, el("div", { class: "first" }, form, dice), this._link.node), this._bar.node, this._error, this._said,
       el("div", { class: "stage" }, el("div", { class: "show" }, this._lanes.node, this._compare.node, after), this._details.node));
     shortcuts(this.node, keys ?? this.node, {
       " ": () => this._toggle(), ".": () => this._stepped(this._player.step()), ",": () => this._stepped(this._player.stepBack()),
@@ -101,11 +101,13 @@ export class Bench {
   }
 
   _load(run) {
+    const wasAtItsEnd = this._player.cursor > 0 && this._player.cursor >= this._player.end;
     const timeline = { ...run, lanes: run.lanes.map(fromTheStart) };
     this.timeline = timeline;
     this._lanes.load(timeline.lanes.map((lane) => ({ lane })));
     this._moments = moments(timeline);
     this._player.load(this._moments, this._lanes.scale.pauses);
+    if (wasAtItsEnd) this._player.goTo(this._player.end);
     const chosen = this._over.value;
     this._over.replaceChildren(...timeline.lanes.map(({ over, title }) =>
       el("option", { value: over, selected: over === chosen }, title)));

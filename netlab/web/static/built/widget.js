@@ -1254,7 +1254,11 @@ var Bench = class {
       { class: "say", onsubmit: (event) => this._saidSomething(event) },
       el("label", { for: say }, "Ann says"),
       this._text,
-      el("button", { type: "submit", class: "primary" }, "Send over all"),
+      el("button", { type: "submit", class: "primary" }, "Send over all")
+    );
+    const dice = el(
+      "div",
+      { class: "dice" },
       button("New run", () => this._anew()),
       el("label", { for: this._seed.id }, "Seed"),
       this._seed
@@ -1275,7 +1279,7 @@ var Bench = class {
     this.node = el(
       "div",
       { class: "netlab-bench" },
-      el("div", { class: "controls" }, form, this._link.node),
+      el("div", { class: "controls" }, el("div", { class: "first" }, form, dice), this._link.node),
       this._bar.node,
       this._error,
       this._said,
@@ -1320,11 +1324,13 @@ var Bench = class {
     return true;
   }
   _load(run) {
+    const wasAtItsEnd = this._player.cursor > 0 && this._player.cursor >= this._player.end;
     const timeline = { ...run, lanes: run.lanes.map(fromTheStart) };
     this.timeline = timeline;
     this._lanes.load(timeline.lanes.map((lane) => ({ lane })));
     this._moments = moments(timeline);
     this._player.load(this._moments, this._lanes.scale.pauses);
+    if (wasAtItsEnd) this._player.goTo(this._player.end);
     const chosen = this._over.value;
     this._over.replaceChildren(...timeline.lanes.map(({ over, title }) => el("option", { value: over, selected: over === chosen }, title)));
     this._compareButton.disabled = this._undoButton.disabled = !this._before;
