@@ -169,6 +169,7 @@ def test_no_clock_of_this_machine_is_in_a_run(monkeypatch: pytest.MonkeyPatch) -
     assert b"Date: Tue, 14 Nov 2023 22:13:20 GMT" in at
 
 
+@pytest.mark.slow
 def test_the_same_in_every_process() -> None:
     code = (
         "import sys, hashlib, msgspec; from netlab.scenarios.bench import *; s = read_script(sys.argv[1]); "
@@ -201,7 +202,8 @@ _AT = st.integers(0, 3 * S)
 _TEXTS = st.lists(st.builds(dict, at=_AT, text=st.sampled_from(["hi", "x" * 2000])), max_size=4)
 
 
-@settings(max_examples=10, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None)
 @given(link=_LINKS, texts=_TEXTS, at=_AT, new=_LINKS, until=st.integers(3 * S, 5 * S), text=st.text(max_size=5))
 def test_what_comes_later_leaves_the_past_alone(
     link: dict[str, str], texts: list[Any], at: int, new: dict[str, str], until: int, text: str
@@ -218,7 +220,8 @@ def test_what_comes_later_leaves_the_past_alone(
         assert before(first, at) == before(second, at), first.over
 
 
-@settings(max_examples=10, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None)
 @given(link=_LINKS, texts=_TEXTS, data=st.data())
 def test_a_fate_forced_moves_nothing_before_it_and_no_other_draw(
     link: dict[str, str], texts: list[Any], data: st.DataObject
