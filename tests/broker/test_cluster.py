@@ -1,10 +1,11 @@
-"""Three servers and a Redis as one chat: one of each is killed under load, and the logs of all members are judged. The
-same at its full size, with figures: benchmarks/cluster.py."""
+"""Three servers and a Redis as one chat: one of each is killed under load, Redis is stopped too, and the logs of all
+members are judged. The same at its full size, with figures: benchmarks/cluster.py."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,10 @@ def test_a_server_and_redis_are_killed_and_nothing_is_lost_unsaid(tmp_path: Path
                 await c.more(5, PATIENCE_S)  # from those on the same server
                 await c.redis.start()
                 await c.more(40, PATIENCE_S)
+                c.redis.signal(signal.SIGSTOP)  # what it is told meanwhile it stores later, and it is heard again
+                await c.more(5, PATIENCE_S)
+                c.redis.signal(signal.SIGCONT)
+                await c.more(20, PATIENCE_S)
             await c.settle(PATIENCE_S)
             await c.leave()
             return c.at_home(KILLED)
