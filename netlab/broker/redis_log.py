@@ -8,6 +8,7 @@ itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from netlab.broker.scripts import APPEND, BEGIN, SAVE
 from netlab.chat.entries import Batch, Entry, decode_batch, encode_batch
@@ -49,6 +52,10 @@ class _OtherLog(Exception):
     """What Redis has is not, or no longer, the log that this server was reading."""
 
 
+EXPECTED = (RedisError, OSError, TimeoutError, ValueError, _OtherLog)
+"""What a connection to Redis ends by."""
+
+
 class Known(Protocol):
     """What a hub knows of the log."""
 
@@ -81,6 +88,8 @@ class RedisLog:
         self._meta, self._log, self._snapshots = key + "meta", key + "log", key + "snapshots"
         self._queue: list[Append] = []
         self._queued = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
         self._saves: list[Save] = []
         self._relink = asyncio.Event()
         self._last_read: bytes | None = None
@@ -91,6 +100,7 @@ class RedisLog:
 
     def append(self, request: Append) -> None:
         """Add to the log; it is heard later."""
+        self._drained.clear()
         self._queue.append(request)
         self._queued.set()
 
@@ -117,7 +127,10 @@ class RedisLog:
             raise BrokerError(f"no broker at {self.where}: {_why(error)}") from None
 
     async def close(self) -> None:
-        """Leave it."""
+        """Leave it, when all that was appended is on its way, or Redis does not take it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_S):
+                await self._drained.wait()
         if self._task is not None:
             await _end(self._task)
 
@@ -137,12 +150,17 @@ class RedisLog:
 
             try:
                 await self._connected(hub, step, is_linked)
-            except (RedisError, OSError, TimeoutError, ValueError, _OtherLog) as error:
+            except Exception as raised:
+                error = _expected(raised)
                 if not opened.done():
                     opened.set_exception(error)
                     return
+                if not isinstance(error, EXPECTED):  # a mistake of ours: told as asyncio tells one, and tried again
+                    about = f"what the broker at {self.where} said could not be taken"
+                    asyncio.get_running_loop().call_exception_handler({"message": about, "exception": error})
                 self._queue.clear()
                 self._saves.clear()
+                self._drained.set()
                 step(Lost(_why(error)))
             pause = PAUSE_S if linked else min(2 * pause, PAUSE_MOST_S)
             await asyncio.sleep(pause)
@@ -158,11 +176,12 @@ class RedisLog:
                 for work in (self._write(writer, hub), self._read(reader, hub, step), self._told_to_relink())
             ]
             try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             finally:
                 await _end(*tasks)
-            for task in done:
-                task.result()
+            errors = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+            if errors:
+                raise errors[0]
 
     def _client(self) -> Redis:
         return Redis.from_url(
@@ -230,6 +249,7 @@ class RedisLog:
                 position = await _answered(append(keys=[self._meta, self._log], args=[hub.epoch, data]))
                 if not position:
                     raise _OtherLog
+            self._drained.set()
             while self._saves:
                 kept = self._saves.pop(0)
                 keys = [self._meta, self._log, self._snapshots]
@@ -288,6 +308,14 @@ async def _answered(call: Awaitable[Any], within: float = ANSWER_S) -> Any:
         return await call
 
 
+def _expected(error: Exception) -> Exception:
+    """What a connection ended by, where the library stumbles over it once more."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, EXPECTED):
+        cause = cause.__context__
+    return cause if isinstance(cause, EXPECTED) else error
+
+
 def _position(id: bytes) -> int:
     return int(id.partition(b"-")[0])
 
@@ -297,8 +325,12 @@ def _text(value: bytes | None) -> str:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError) or not str(error):
+    if isinstance(error, _OtherLog):
+        return "it has lost the log, or some of it"
+    if isinstance(error, TimeoutError | RedisTimeoutError) or not str(error):
         return "it does not answer in time"
     if isinstance(error, AuthenticationError | NoPermissionError):
         return "it does not let us in: give a password in its URL (redis://:PASSWORD@HOST)"
+    if isinstance(error, RedisConnectionError):
+        return "nobody answers there"
     return str(error).partition("\n")[0][:200]

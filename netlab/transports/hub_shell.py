@@ -294,8 +294,11 @@ class HubShell:
     async def close(self) -> None:
         """Tell everybody that the server closes."""
         self._flush()
-        for conn in list(self._ports):
+        conns = list(self._ports)
+        for conn in conns:
             self._ports.pop(conn).close(SERVER_CLOSED)
-        self._alarm.set(None)
         if self._broker is not None:
+            for conn in conns:  # those on other servers are told
+                self.step(Closed(conn, said=True))
             await self._broker.close()
+        self._alarm.set(None)

@@ -17,7 +17,7 @@ from netlab.errors import Refused
 from netlab.transports import HubShell
 from netlab.units import S
 
-from .redis_server import Ear, RedisServer, in_a_loop, person, process, redis_server, servers
+from .redis_server import PATIENCE_S, Ear, RedisServer, in_a_loop, person, process, redis_server, servers
 
 pytestmark = pytest.mark.slow
 
@@ -229,6 +229,17 @@ async def test_the_people_of_a_dead_server_are_cut_and_then_lost_and_that_is_tol
         for one in (ann, bea):
             await one.text("end")
             assert len([event for event in one.heard if isinstance(event, m.Left)]) == 1
+
+
+@in_a_loop
+async def test_a_server_that_closes_says_that_its_people_left(redis: RedisServer) -> None:
+    async with servers(redis, 1) as (a,), person(a, "ann", "tea") as ann:
+        with process(redis) as (url, server):
+            async with person(url, "bob", "tea"):
+                server.send_signal(signal.SIGTERM)
+                left = await ann.until(lambda event: isinstance(event, m.Left))
+                assert (left.name, left.reason) == ("bob", "quit")
+                assert server.wait(PATIENCE_S) == 0
 
 
 @in_a_loop
