@@ -16,7 +16,7 @@ from netlab.capture.messages import chat_event
 from netlab.capture.recorded import names, recorded
 from netlab.packets import ethernet, ipv4, pcapng, tcp, udp
 from netlab.packets import segment as rudp
-from netlab.packets.packet import Packet, PacketType, encode
+from netlab.packets.packet import HEADER_LEN, Packet, PacketType, encode
 from netlab.packets.split import split
 from netlab.packets.tcp import TcpFlags, TcpSegment
 
@@ -213,14 +213,23 @@ def test_any_segments_of_rudp_in_any_order(cuts: list[tuple[int, int]], other: d
     packets = [encode(Packet(MESSAGES[0], 1)), encode(Packet(b"", 2)), encode(Packet(b"[1]", 3))]
     said, ends = b"".join(packets), list(accumulate(map(len, packets)))
     apart = "ranges" not in other  # it is another stream, which says the same at the same time
-    frames, had, whole_with = [], set[int](), dict[int, int]()
-    for number, (start, size) in enumerate([(0, 1), *cuts], 1):
-        frames.append(datagram(rudp_segment(start, said[start : start + size])))
-        frames.append(datagram(rudp_segment(start, said[start : start + size], **other)))
-        had |= set(range(start, min(start + size, len(said))))
-        for place, end in enumerate(ends):
-            if had >= set(range(end)):
-                whole_with.setdefault(place, number * 2 - 1)
+    pieces = [(start, min(start + size, len(said))) for start, size in [(0, 1), *cuts]]
+    frames = []
+    for start, end in pieces:
+        frames.append(datagram(rudp_segment(start, said[start:end])))
+        frames.append(datagram(rudp_segment(start, said[start:end], **other)))
+    there = {at for start, end in pieces for at in range(start, end)}
+    whole_with: dict[int, int] = {}
+    for place, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        # its own bytes, and the headers before it that say where it begins: another's payload may be missing
+        headers = {at + byte for at in [0, *ends][:place] for byte in range(HEADER_LEN)}
+        if there >= headers | set(range(begin, end)):
+            needed, had = there & set(range(end)), set[int]()
+            for number, (first, behind) in enumerate(pieces):
+                had |= set(range(first, behind))
+                if had >= needed:
+                    whole_with[place] = number * 2 + 1
+                    break
     found = capture(frames).messages()
     wanted = [(place + 1, frame + twin) for twin in range(1 + apart) for place, frame in whole_with.items()]
     assert sorted((one.message_id, one.last_number) for one in found) == sorted(wanted)
