@@ -242,6 +242,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["faults", "speed"])
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers and Redis are to end with it
     print(f"this machine has {os.cpu_count()} cores for {SERVERS} servers, Redis and all clients together")
 
     async def run() -> None:
@@ -257,6 +258,8 @@ def main() -> None:
             show_speed(SPEED_CLIENTS, min(options.seconds, 3.0), options.rounds)
     except* SceneFailed as failed:
         raise SystemExit(f"not carried out: {failed.exceptions[0]}") from None
+    except* KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":
