@@ -92,6 +92,7 @@ class RedisLog:
         self._drained.set()
         self._saves: list[Save] = []
         self._relink = asyncio.Event()
+        self._closing = asyncio.Event()
         self._last_read: bytes | None = None
         self._task: asyncio.Task[None] | None = None
         self.malformed = 0
@@ -132,13 +133,15 @@ class RedisLog:
             async with asyncio.timeout(ANSWER_S):
                 await self._drained.wait()
         if self._task is not None:
-            await _end(self._task)
+            self._closing.set()
+            self._relink.set()
+            await self._task
 
     # Connections
 
     async def _run(self, hub: Known, step: Callable[[Event], None], opened: asyncio.Future[None]) -> None:
         pause = PAUSE_S
-        while True:
+        while not self._closing.is_set():
             linked = False
 
             def is_linked() -> None:
@@ -148,12 +151,15 @@ class RedisLog:
                 if not opened.done():
                     opened.set_result(None)
 
+            self._relink.clear()
             try:
                 await self._connected(hub, step, is_linked)
             except Exception as raised:
                 error = _expected(raised)
                 if not opened.done():
                     opened.set_exception(error)
+                    return
+                if self._closing.is_set():
                     return
                 if not isinstance(error, EXPECTED):  # a mistake of ours: told as asyncio tells one, and tried again
                     about = f"what the broker at {self.where} said could not be taken"
@@ -163,12 +169,13 @@ class RedisLog:
                 self._drained.set()
                 step(Lost(_why(error)))
             pause = PAUSE_S if linked else min(2 * pause, PAUSE_MOST_S)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._closing.wait()
 
     async def _connected(self, hub: Known, step: Callable[[Event], None], linked: Callable[[], None]) -> None:
         """One connection, until it ends, by an exception."""
         async with self._client() as writer, self._client() as reader:
-            self._relink.clear()
             await self._find_place(writer, hub, step)
             linked()
             tasks = [
@@ -178,8 +185,7 @@ class RedisLog:
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             finally:
-                await _end(*tasks)
-            errors = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+                errors = await _end(*tasks)
             if errors:
                 raise errors[0]
 
@@ -294,13 +300,15 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-async def _end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel them until they have ended: a cancellation that comes together with a timeout or an answer may be lost."""
+async def _end(*tasks: asyncio.Task[None]) -> list[BaseException]:
+    """Cancel them until they have ended (a cancellation that comes together with a timeout or an answer may be lost);
+    what they ended by, if not by that."""
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=PAUSE_S)
+    return [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
 
 
 async def _answered(call: Awaitable[Any], within: float = ANSWER_S) -> Any:
