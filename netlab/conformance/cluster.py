@@ -248,7 +248,10 @@ class Cluster:
 
     async def end(self) -> None:
         """End the servers and the Redis."""
-        for program in [*self.servers, *([self.redis] if self.redis is not None else [])]:
+        programs = [*self.servers, *([self.redis] if self.redis is not None else [])]
+        for program in programs:
+            program.signal(signal.SIGKILL)  # all of them before this task waits, where it may be cancelled
+        for program in programs:
             await program.kill()
 
 
