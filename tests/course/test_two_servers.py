@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 
 import pytest
@@ -26,7 +27,8 @@ def test_the_recorded_log_says_who_entered_where_and_who_said_what() -> None:
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
 def test_both_servers_hear_the_same_with_the_same_numbers() -> None:
-    talk = asyncio.run(two_servers.talk())
+    talk, complaints = asyncio.run(_talk_and_complaints())
+    assert complaints == []
     assert talk is not None
     numbers = {(speaker, text, number) for _, _, speaker, text, number in talk.heard}
     assert len(numbers) == len(two_servers.SAID)
@@ -34,6 +36,16 @@ def test_both_servers_hear_the_same_with_the_same_numbers() -> None:
     assert len(talk.heard) == len(two_servers.SAID) * len(two_servers.SEATS)
     recorded = two_servers.recorded_log().rows
     assert [row[1:] for row in talk.entries.rows if row[2] != "gone"] == [row[1:] for row in recorded]
+
+
+async def _talk_and_complaints() -> tuple[two_servers.Talk | None, list[object]]:
+    """The talk, and what asyncio complained of: in a notebook it would stand below some later cell."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    talk = await two_servers.talk()
+    gc.collect()
+    await asyncio.sleep(0)
+    return talk, complaints
 
 
 def test_without_redis_a_line_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
