@@ -37,6 +37,8 @@ class Server:
             keep=cluster.keep,
         )
         self.alive = True
+        self.mute = False
+        """What it appends does not arrive, though it hears."""
         self.linked = 0
         """Rises with every link; what an earlier one brings is not heard."""
         self.up = False
@@ -71,7 +73,7 @@ class Server:
                     pass
 
     def _append(self, request: Append) -> None:
-        if not self.up:
+        if not self.up or self.mute:
             return
         data = encode_batch(Batch(request.server, [request.entry]))
         epoch, stuck = self.hub.epoch, self.cluster.stuck

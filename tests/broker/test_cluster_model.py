@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -26,6 +26,7 @@ from netlab.chat.client_events import (
     Leave,
     Outcome,
     Received,
+    Reply,
     Start,
     Transmit,
 )
@@ -105,6 +106,13 @@ class Person:
             self.hang_up()
             self.step(Disconnected("cut"))
 
+    def step_aside(self) -> None:
+        """It is cut, and does not come back."""
+        self.cluster.people.remove(self)
+
+    def answer(self, ask: int, *args: Any) -> None:
+        self.step(Reply(m.Answer(ask, list(args))))
+
     def ask(self, operation: m.Operation) -> None:
         ref = len(self.asked) + 1
         self.asked[ref] = operation
@@ -136,6 +144,9 @@ class ClusterModel(RuleBasedStateMachine):
         self.cluster = Cluster(2, keep=25, history=12)
         self.names = 0
         self.loses = 0
+        for at in (0, 0, 1):
+            self.arrive({"tea"}, at)
+        self.cluster.run(1 * S)
 
     @property
     def people(self) -> list[Person]:
@@ -207,6 +218,16 @@ class ClusterModel(RuleBasedStateMachine):
             self.cluster.go_on()
         elif not self.cluster.is_gone:
             self.cluster.stop()
+
+    @precondition(lambda self: self.people and not self.cluster.stuck())
+    @rule(data=st.data(), before=st.integers(0, 25), after=st.booleans())
+    def something_fails_while_people_talk(self, data: st.DataObject, before: int, after: bool) -> None:
+        for person in self.people:
+            person.emit("tea")
+        self.cluster.run(before * MS)
+        person = data.draw(st.sampled_from(self.people))
+        person.cut() if after else self.cluster.stop()
+        self.cluster.run(600 * MS)
 
     @rule(loses=st.sampled_from([0, 0, 0, 3]))
     def the_log_is_killed_or_comes_back(self, loses: int) -> None:
@@ -292,6 +313,11 @@ class ClusterModel(RuleBasedStateMachine):
 
 
 TestClusterModel = ClusterModel.TestCase
+# Not shrunk: it takes minutes, and the steps are printed anyway.
 TestClusterModel.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40,
+    phases=(Phase.generate,),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
