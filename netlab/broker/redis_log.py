@@ -12,7 +12,6 @@ import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
@@ -295,9 +294,11 @@ def without_secrets(url: str) -> str:
 
     >>> without_secrets("redis://ann:secret@127.0.0.1:6379/1?x=y")
     'redis://127.0.0.1:6379/1'
+    >>> without_secrets("redis://:se/cr#et@127.0.0.1")
+    'redis://127.0.0.1'
     """
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 async def _end(*tasks: asyncio.Task[None]) -> list[BaseException]:
@@ -335,6 +336,8 @@ def _text(value: bytes | None) -> str:
 def _why(error: Exception) -> str:
     if isinstance(error, _OtherLog):
         return "it has lost the log, or some of it"
+    if isinstance(error, ValueError):  # its own words may quote a password
+        return "its URL is not understood (in a password, / ? # @ : and % are written %2F %3F %23 %40 %3A %25)"
     if isinstance(error, TimeoutError | RedisTimeoutError) or not str(error):
         return "it does not answer in time"
     if isinstance(error, AuthenticationError | NoPermissionError):

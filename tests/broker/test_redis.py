@@ -264,7 +264,9 @@ async def test_a_log_with_a_hole_is_given_up_for_a_new_one(redis: RedisServer) -
         await bob.text("after")
 
 
-@pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:1", "redis://:secret@no.such.host.invalid"])
+@pytest.mark.parametrize(
+    "url", ["redis://:secret@127.0.0.1:1", "redis://:secret@no.such.host.invalid", "redis://:secret/x@h"]
+)
 @in_a_loop
 async def test_without_redis_a_server_does_not_begin_and_tells_no_password(url: str) -> None:
     with pytest.raises(BrokerError) as error:
