@@ -98,7 +98,8 @@ def _pass_extensions(group: Group, protocol: Ints) -> list[tuple[int, Group]]:
         there = group.has(8)
         group, length, kind = group.keep(there), length[there], kind[there]
         protocol, words = group.u8(0), group.u8(1)
-        # RFC 8200 §4.3: 8-octet units without the first; RFC 4302 §2.2: 4-octet units minus 2; §4.5: always 8 octets
+        # RFC 8200 §4.3: 8-octet units without the first; RFC 4302 §2.2: 4-octet units minus 2;
+        # RFC 8200 §4.5: always 8 octets
         extension = np.where(kind == _AUTHENTICATION, (words + 2) * 4, (words + 1) * 8)
         extension[kind == _FRAGMENT] = 8
         later = _read_fragments(group, kind == _FRAGMENT)
