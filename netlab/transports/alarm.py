@@ -1,4 +1,4 @@
-"""The one timer of a shell, and the one way a shell reads the time."""
+"""The one timer of a shell, the one way a shell reads the time, and a bound on what has begun."""
 
 from __future__ import annotations
 
@@ -39,3 +39,44 @@ class Alarm:
     def _fire(self) -> None:
         self._handle = None
         self._callback()
+
+
+class TimeLimit:
+    """Something that begins has to end in time, as a frame of which a part came.
+
+    Args:
+        most: what it may take, ns.
+        late: called when it has taken that long.
+    """
+
+    __slots__ = ("_alarm", "_late", "_loop", "_most", "_since")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, most: Ns, late: Callable[[], None]) -> None:
+        self._loop = loop
+        self._most = most
+        self._late = late
+        self._since: Ns | None = None
+        self._alarm = Alarm(loop, self._fired)
+
+    def watch(self, under_way: bool) -> None:
+        """Whether something is under way now. It began when this was first said."""
+        if not under_way:
+            self._since = None
+            self._alarm.set(None)
+            return
+        if self._since is None:
+            self._since = now_ns(self._loop)
+        self._alarm.set(self._since + self._most)
+
+    def ended(self) -> None:
+        """It has ended in time: what `watch` finds under way next has just begun."""
+        self._since = None
+
+    def _fired(self) -> None:
+        if self._since is None:
+            return
+        due = self._since + self._most
+        if now_ns(self._loop) < due:
+            self._alarm.set(due)
+        else:
+            self._late()

@@ -24,7 +24,7 @@ from netlab.chat.messages import Goodbye, encode_json
 from netlab.protocols import websocket
 from netlab.protocols.socketio import MESSAGE_MOST
 from netlab.protocols.websocket import close_frame
-from netlab.transports.alarm import Alarm, now_ns
+from netlab.transports.alarm import TimeLimit
 from netlab.transports.byte_stream import LINGER_S, WRITTEN_AHEAD, prepare_socket
 from netlab.transports.engineio_polling import Polling
 from netlab.transports.engineio_requests import Wrong, asked
@@ -93,8 +93,11 @@ class Visitor(asyncio.Protocol):
         self._requests: RequestHandler | None = None
         self._frames: ServerProtocol | None = None
         self._texts = TextMessages()
-        self._unfinished_since: int | None = None
-        self._late = Alarm(self._loop, self._maybe_late)
+        self._frame_limit = TimeLimit(
+            self._loop,
+            self._limits.started_packet,
+            lambda: self._failed("packet_timeout", "a frame began and did not end in time"),
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -257,7 +260,7 @@ class Visitor(asyncio.Protocol):
         except Malformed as error:
             self._failed("malformed", str(error))
             return
-        self._unfinished_since = None
+        self._frame_limit.ended()
         if text is not None:
             self.session.arrived(text, "websocket")
 
@@ -274,22 +277,7 @@ class Visitor(asyncio.Protocol):
         """A frame that began has to end in time."""
         frames = self._frames
         assert frames is not None
-        if self._texts.unfinished or (frames.state is State.OPEN and frames.reader.buffer):
-            if self._unfinished_since is None:
-                self._unfinished_since = now_ns(self._loop)
-            self._late.set(self._unfinished_since + self._limits.started_packet)
-        else:
-            self._unfinished_since = None
-            self._late.set(None)
-
-    def _maybe_late(self) -> None:
-        if self._unfinished_since is None:
-            return
-        due = self._unfinished_since + self._limits.started_packet
-        if now_ns(self._loop) < due:
-            self._late.set(due)
-        else:
-            self._failed("packet_timeout", "a frame began and did not end in time")
+        self._frame_limit.watch(self._texts.unfinished or (frames.state is State.OPEN and bool(frames.reader.buffer)))
 
     # What goes
 
@@ -333,7 +321,7 @@ class Visitor(asyncio.Protocol):
         return None  # the peer has said all it will: asyncio closes our side too
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._late.set(None)
+        self._frame_limit.watch(False)
         self._lost()
         if self._requests is not None:
             self._requests.connection_lost(exc)

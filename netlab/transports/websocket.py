@@ -31,7 +31,7 @@ from netlab.chat.messages import Goodbye, encode_json
 from netlab.protocols import websocket
 from netlab.protocols.stream import BYE, PING, BytesArrived, GivenUp
 from netlab.protocols.websocket import FRAME_MOST, KEY_LEN, close_frame, frame, frames, is_one_packet
-from netlab.transports.alarm import Alarm, now_ns
+from netlab.transports.alarm import TimeLimit
 from netlab.transports.byte_stream import LINGER_S, ServerEnd, StreamClient, StreamServer
 from netlab.transports.hub_shell import Batch, HubShell
 from netlab.transports.tcp import connect_over_tcp, listen_over_tcp
@@ -121,8 +121,9 @@ class WebSocketEnd(ServerEnd):
         self._http = ServerProtocol(origins=server.origins, extensions=None, max_size=FRAME_MOST)
         self._messages: Messages = Packets()
         self._upgraded = False
-        self._unfinished_since: int | None = None
-        self._late = Alarm(self._loop, self._maybe_late)
+        self._frame_limit = TimeLimit(
+            self._loop, self._limits.started_packet, lambda: self.step(GivenUp("reassembly_timeout"))
+        )
 
     def data_received(self, data: bytes) -> None:
         self._counters["bytes_in"] += len(data)
@@ -184,7 +185,7 @@ class WebSocketEnd(ServerEnd):
         if message is None:
             self.step(BytesArrived(b""))  # a sign of life
         else:
-            self._unfinished_since = None
+            self._frame_limit.ended()
             self.message_came(message)
 
     def message_came(self, message: bytes) -> None:
@@ -193,22 +194,7 @@ class WebSocketEnd(ServerEnd):
 
     def _watch(self) -> None:
         """A frame that began has to end in time, as a packet on a stream does."""
-        if self._messages.unfinished or (self._upgraded and self._http.reader.buffer):
-            if self._unfinished_since is None:
-                self._unfinished_since = now_ns(self._loop)
-            self._late.set(self._unfinished_since + self._limits.started_packet)
-        else:
-            self._unfinished_since = None
-            self._late.set(None)
-
-    def _maybe_late(self) -> None:
-        if self._unfinished_since is None:
-            return
-        due = self._unfinished_since + self._limits.started_packet
-        if now_ns(self._loop) < due:
-            self._late.set(due)
-        else:
-            self.step(GivenUp("reassembly_timeout"))
+        self._frame_limit.watch(self._messages.unfinished or (self._upgraded and bool(self._http.reader.buffer)))
 
     def encoded(self, batch: Batch) -> bytes:
         return batch.frames()
@@ -224,7 +210,7 @@ class WebSocketEnd(ServerEnd):
         return f"{head}Connection: close\r\n\r\n".encode() + body
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._late.set(None)
+        self._frame_limit.watch(False)
         super().connection_lost(exc)
 
 
