@@ -21,7 +21,8 @@ from netlab.errors import DecodeError
 
 VERSION = "4"
 SEPARATOR = b"\x1e"
-"""Between packets of one content of polling."""
+"""Between packets of one content of polling (RS, as ASCII calls it). JSON writes this character as an escape, so that
+no message holds it."""
 
 _RULE = "the Engine.IO protocol, revision 4"
 

@@ -16,17 +16,15 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from netlab.errors import DecodeError
+from netlab.packets.engineio import SEPARATOR, EnginePacket, EngineType, decode, encode
 from netlab.protocols.connection import Failed, PeerLeft, TimerFired
 from netlab.protocols.websocket import TEXT, frame
 from netlab.units import MS, Ns, format_duration
 
-OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
-PROBE = b"2probe"
-PROBED = b"3probe"
-
-RECORD_SEPARATOR = b"\x1e"
-"""Between the packets of a body (RS, as ASCII calls it). JSON writes this character as an escape, so that no message
-holds it."""
+OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = (encode(EnginePacket(kind)) for kind in EngineType)
+PROBE = encode(EnginePacket(EngineType.PING, b"probe"))
+PROBED = encode(EnginePacket(EngineType.PONG, b"probe"))
 
 Carrier: TypeAlias = Literal["polling", "websocket"]
 
@@ -58,7 +56,7 @@ def body(said: Sequence[Texts]) -> bytes:
     >>> body([Texts([b"2"]), Texts([b"4a", b"4b"])])
     b'2\\x1e4a\\x1e4b'
     """
-    return RECORD_SEPARATOR.join([text for texts in said for text in texts.texts])
+    return SEPARATOR.join([text for texts in said for text in texts.texts])
 
 
 class Open(msgspec.Struct, frozen=True, rename="camel"):
@@ -148,15 +146,19 @@ class EngineSession:
             return self._time_passed(now)
         if event.over != self.over:
             return self._tried(event.text)
-        match event.text[:1], event.text[1:]:
-            case (b"4", message):
+        try:
+            packet = decode(event.text)
+        except DecodeError:
+            return [self._malformed(event.text)]
+        match packet.type, packet.data:
+            case EngineType.MESSAGE, message:
                 return [Deliver(message)]
-            case (b"3", b"") if self._pinged:
+            case EngineType.PONG, b"" if self._pinged:
                 self._pinged, self.deadline = False, now + self._ping_interval
                 return []
-            case (b"1", b""):
+            case EngineType.CLOSE, b"":
                 return [self._end(PeerLeft())]
-            case (b"6", b""):
+            case EngineType.NOOP, b"":
                 return []
         return [self._malformed(event.text)]
 

@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from websockets.typing import Origin
 
 from netlab.chat.messages import encode_json
-from netlab.protocols.engineio import RECORD_SEPARATOR
+from netlab.packets.engineio import SEPARATOR
 from netlab.protocols.socketio import MESSAGE_MOST
 from netlab.transports.engineio_requests import Wrong, asked
 from netlab.transports.socketio_session import Sessions
@@ -107,7 +107,7 @@ class Polling:
         visitor.known()
         if request.method == "POST":
             body = await self._body(request)
-            for text in body.split(RECORD_SEPARATOR):
+            for text in body.split(SEPARATOR):
                 session.arrived(text, "polling")
             return web.Response(text="ok", content_type="text/html", headers=headers)
         if request.method != "GET":
