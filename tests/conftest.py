@@ -16,7 +16,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,22 @@ def user(request: pytest.FixtureRequest) -> Iterator[User]:
         yield found
     finally:
         shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def npm_packages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Gets the packages of a folder's package-lock.json into a folder of the test's, or skips."""
+
+    def got(wanted: Path) -> Path:
+        folder = tmp_path_factory.mktemp(wanted.name)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(wanted / name, folder)
+        ran = subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=False, capture_output=True, text=True)
+        if ran.returncode:
+            pytest.skip(f"npm can't get the packages of {wanted.name}: {ran.stderr[-200:]}")
+        return folder
+
+    return got
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -38,14 +39,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def browser(npm_packages: Callable[[Path], Path]) -> list[str]:
     """A command that runs a scenario in Pyodide: the npm package, and msgspec's wheel for it."""
-    folder = tmp_path_factory.mktemp("pyodide")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, folder)
-    got = subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=False, capture_output=True, text=True)
-    if got.returncode:
-        pytest.skip(f"npm can't get pyodide: {got.stderr[-200:]}")
+    folder = npm_packages(HERE)
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", *WASM, "-d", str(folder)]
     if subprocess.run([*pip, "msgspec"], check=False, capture_output=True).returncode:
         pytest.skip("pip can't get msgspec for Pyodide")

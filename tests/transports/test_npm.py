@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,15 +26,9 @@ both = pytest.mark.parametrize("transports", ["websocket", "polling", "polling,w
 
 
 @pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the packages of package-lock.json."""
-    folder = tmp_path_factory.mktemp("npm")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, folder)
-    got = subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=False, capture_output=True, text=True)
-    if got.returncode:
-        pytest.skip(f"npm can't get socket.io-client: {got.stderr[-200:]}")
-    return folder
+def packages(npm_packages: Callable[[Path], Path]) -> Path:
+    """A folder with socket.io-client."""
+    return npm_packages(HERE)
 
 
 class Node:
