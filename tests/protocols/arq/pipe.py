@@ -19,7 +19,7 @@ class Pipe:
         self.sender, self.receiver = sender, receiver
         self.delivered: list[bytes] = []
         self.failed: list[str] = []
-        self.sent: dict[int, int] = {}  # how often each packet was sent, by its number as sent
+        self.sent: dict[int, list[Ns]] = {}  # when each packet was sent, and sent again, by its number as sent
         self.now: Ns = 0
         self._fate = fate
         self._in_order = in_order
@@ -43,7 +43,7 @@ class Pipe:
             match output:
                 case Transmit(pdu):
                     if isinstance(pdu, Data):
-                        self.sent[pdu.number] = self.sent.get(pdu.number, 0) + 1
+                        self.sent.setdefault(pdu.number, []).append(self.now)
                     for delay in self._fate():
                         at = self.now + delay
                         if self._in_order:
