@@ -164,7 +164,8 @@ class Sender:
             self.rate.on_app_limited(board.pipe)
 
     def _has_room(self, size: int, now: Ns) -> bool:
-        """Whether congestion control lets so many bytes go now."""
+        """Whether congestion control lets so many bytes of data go now. A FIN needs no room: the window after a timeout
+        is one full segment, and the last may carry it."""
         if self.board.pipe + size > self.control.cwnd:
             self.cwnd_limited = True
             return False
@@ -253,7 +254,7 @@ class Sender:
         """RFC 6675 §5 (C) with NextSeg () (1): what is lost goes before what is new. Whether all of it went."""
         board = self.board
         while (sent := board.next_lost()) is not None:
-            if not self._has_room(sent.size, now):
+            if not self._has_room(len(sent.payload), now):
                 return False
             self.retransmit(sent, now, "taken for lost")
         return True
@@ -264,13 +265,13 @@ class Sender:
             return
         board = self.board
         while (sent := board.next_doubtful()) is not None:
-            if not self._has_room(sent.size, now):
+            if not self._has_room(len(sent.payload), now):
                 return
             self.retransmit(sent, now, "not known to have arrived, and nothing else to send (RFC 6675 §4 (3))")
         # (4): "then one segment of up to SMSS octets MAY be returned [...] if HighACK is greater than RescueRxt"
         if board.rescue is not None and self.snd_una > board.rescue:
             last = board.last_outstanding()
-            if last is not None and not last.again and self._has_room(last.size, now):
+            if last is not None and not last.again and self._has_room(len(last.payload), now):
                 board.rescue = self.recovery_point
                 self.retransmit(last, now, "rescue of the last segment (RFC 6675 §4 (4))")
 

@@ -77,6 +77,20 @@ def test_streams_are_exact_in_both_directions(
 
 
 @pytest.mark.parametrize("sack", [True, False])
+def test_the_fin_of_a_full_segment_needs_no_room_in_the_window(sack: bool) -> None:
+    """After a timeout the window is one segment, and a FIN has a number but is no data."""
+    wire = Wire(dark=(90 * MS, 3 * S), config=msgspec.structs.replace(LINUX, sack=sack))
+    wire.establish()
+    assert wire.now == 60 * MS
+    size = 11 * wire.a.connection.tcb.sender.mss  # ten go at once, and the last, with the FIN, into the dark
+    wire.do(wire.a, Send(bytes(size)))
+    wire.do(wire.a, Close())
+    wire.run(until=10 * S)
+    assert len(wire.b.received) == size
+    assert wire.b.connection.state is State.CLOSE_WAIT
+
+
+@pytest.mark.parametrize("sack", [True, False])
 def test_five_seconds_in_the_dark_are_survived(sack: bool) -> None:
     wire = Wire(dark=(1 * S, 6 * S), config=msgspec.structs.replace(LINUX, sack=sack, user_timeout=30 * S))
     wire.establish()
