@@ -103,12 +103,22 @@ def send(line: socket.socket, words: Order | Report, *files: int) -> None:
         socket.send_fds(line, [msgspec.json.encode(words)], files)
 
 
-def receive(line: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
-    """The next words and the descriptors beside them; `b""` is the other side's end."""
+def receive(line: socket.socket, *, wait: bool = True) -> tuple[bytes, list[int]]:
+    """The next words and the descriptors beside them; `b""` is the other side's end.
+
+    Raises:
+        BlockingIOError: nothing is there, and the caller does not wait.
+        TimeoutError: nothing came within the line's timeout.
+    """
+    if not wait:
+        line.setblocking(False)  # not by MSG_DONTWAIT: `recv_fds` takes flags, and does not hand them on
     try:
-        words, files, _flags, _address = socket.recv_fds(line, _MAX_WORDS, 2, flags)
+        words, files, _flags, _address = socket.recv_fds(line, _MAX_WORDS, 2)
     except ConnectionResetError:
         return b"", []
+    finally:
+        if not wait:
+            line.setblocking(True)
     for file in files:
         os.set_inheritable(file, False)
     return words, files

@@ -113,7 +113,7 @@ class Sensor:
     def _listen(self) -> bool:
         """Take one order, if there is one; False at the end of the line."""
         try:
-            words, files = orders.receive(self._line, socket.MSG_DONTWAIT)
+            words, files = orders.receive(self._line, wait=False)
         except BlockingIOError:  # what made the selector report it was taken meanwhile, in `_next_file`
             return True
         if not words:
