@@ -168,6 +168,18 @@ def test_datagrams_on_any_port_with_several_packets(tshark: Tshark, tmp_path: Pa
     assert second["_ws.col.Protocol"] != ["netlab"]
 
 
+@pytest.mark.parametrize("over", ["udp", "tcp"])
+def test_a_port_that_belongs_to_somebody_else(tshark: Tshark, tmp_path: Path, over: str) -> None:
+    """34980 is EtherCAT's for tshark; docs/wireshark.md names the preference with which ours comes first."""
+    preference = f"{over}.try_heuristic_first"
+    assert preference in DOCUMENT.read_text()
+    packet, ports = encode(Packet(EVENT, 1)), (34_980, 40_001)
+    frame = datagram(packet, ports) if over == "udp" else tcp_segment(1, packet, ports)
+    file = write(tmp_path / "x.pcapng", [(0, frame)])
+    assert tshark(file, "netlab.event") == [{"netlab.event": []}]
+    assert tshark(file, "netlab.event", options=["-o", f"{preference}:TRUE"]) == [{"netlab.event": ["emit"]}]
+
+
 RUDP_FIELDS = [f"netlab.rudp.{field.key}" for field in segment.HEADER.fields]
 RANGE_FIELDS = [f"netlab.rudp.{field.key}" for field in segment.RANGE.fields]
 

@@ -18,6 +18,7 @@ from netlab.course.demo_chat import GREETING, LONG_TEXT
 from netlab.course.demo_story import SCHEMES, capture_chat, read_traffic
 from netlab.packets import pcapng
 from netlab.packets.capture_file import read_records
+from tests.tshark import HEADERS_ONLY
 
 needs_capture = pytest.mark.skipif(not isinstance(find_way(), Way), reason="no live capture can be had here")
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
@@ -62,7 +63,7 @@ def test_tshark_opens_it_without_a_malformed_packet(scheme: str, tmp_path: Path)
     traffic = read_traffic(episode.capture)
 
     def fields(*arguments: str) -> list[str]:
-        command = ["tshark", "-r", str(episode.capture), *arguments]
+        command = ["tshark", "-r", str(episode.capture), *HEADERS_ONLY, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
 
     sizes = fields("-T", "fields", "-e", {"tcp": "tcp.len", "udp": "udp.length"}[scheme])
