@@ -25,8 +25,8 @@ TOKEN_BITS = 128
 
 
 def new_token() -> str:
-    """128 bits that nobody can guess, as 22 characters of base64url."""
-    return secrets.token_urlsafe(TOKEN_BITS // 8)
+    """128 bits that nobody can guess, as 32 hex digits: base64url may begin with `-`, as options do."""
+    return secrets.token_hex(TOKEN_BITS // 8)
 
 
 def token_bits(token: str) -> int:

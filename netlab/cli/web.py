@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
-import socket
 import sys
 import webbrowser
 from contextlib import AsyncExitStack
 
 import click
 
-from netlab.cli.access import AUTO, check_hosting, is_loopback, token_option
+from netlab.cli.access import AUTO, check_hosting, is_loopback, new_token, token_option
 from netlab.cli.argument_types import PORT
 from netlab.cli.running import exit_status, run
 from netlab.errors import NetlabError
@@ -21,8 +19,6 @@ from netlab.packets.endpoint import format_host_port
 from netlab.transports.url import DEFAULT_HOST, BadUrl, parse_url
 
 PAGE_PORT = 9080
-_A_STRANGER = ("192.0.2.1", 9)
-"""An address of nobody's (RFC 5737): a socket that is to reach it shows which of ours others see; nothing is sent."""
 
 
 @click.command("web", epilog="Example for a class: netlab web --class --token auto --host 0.0.0.0")
@@ -63,22 +59,23 @@ def command(host: str, port: int, chat: str | None, is_class: bool, token: str |
 async def _serve(
     stop: asyncio.Future[int], host: str, port: int, chat: str | None, is_class: bool, token: str, no_browser: bool
 ) -> int:
+    from netlab.web.access import seen_as
     from netlab.web.classroom import in_class
-    from netlab.web.rooms import Rooms, hosted, origins
+    from netlab.web.rooms import Rooms, hosted, origins, reached
     from netlab.web.server import Page, listen, serving
 
     at = listen(host, port)
     port = at.getsockname()[1]
-    here = f"http://{format_host_port(_seen_as(host), port)}"
+    here = f"http://{format_host_port(seen_as(host), port)}"
     async with AsyncExitStack() as stack:
         stack.callback(at.close)
         if is_class:
-            secret = secrets.token_urlsafe(16)
+            secret = new_token()
             classroom = await stack.enter_async_context(in_class(host, token=token, secret=secret))
             page = Page(host, classroom=classroom)
             address = f"{here}/class#teach={secret}"
             lines = [f"students open {here}/class#token={token}"]
-            for scheme, url in classroom.urls_for(_seen_as(host)).items():
+            for scheme, url in classroom.urls_for(seen_as(host)).items():
                 where = parse_url(url)
                 lines.append(
                     f"in a terminal: netlab {scheme}-chat --host {where.host} --port {where.port} --token={token}"
@@ -90,7 +87,7 @@ async def _serve(
                 rooms = await stack.enter_async_context(hosted(host, pages=origins(host, port), token=token))
             page = Page(host, rooms=rooms)
             address = f"{here}/"
-            lines = [f"rooms at {url}" for url in rooms.urls]
+            lines = [f"rooms at {reached(parse_url(url), seen_as(host))}" for url in rooms.urls]
             lines += [f"clients present the token {token}"] if token else []
             for notice in rooms.notices:
                 print(notice, file=sys.stderr)
@@ -115,15 +112,3 @@ def _is_for_browsers(chat: str) -> bool:
 def _has_screen() -> bool:
     """Whether a browser would have a window: one that has none would take the terminal."""
     return sys.platform != "linux" or any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
-
-
-def _seen_as(host: str) -> str:
-    """An address under which this machine is reached, where it listens at all of them."""
-    if host not in ("0.0.0.0", "::"):
-        return host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(_A_STRANGER)
-        except OSError:
-            return DEFAULT_HOST
-        return str(probe.getsockname()[0])

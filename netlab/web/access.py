@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_A_STRANGER = ("192.0.2.1", 9)
+"""An address of nobody's (RFC 5737): a socket that is to reach it shows which of ours others see; nothing is sent."""
+
 
 class Names:
     """The names that this server answers to.
@@ -24,10 +27,7 @@ class Names:
 
     def __init__(self, bound: str) -> None:
         self._any = is_wildcard(bound)
-        self._names = set(LOOPBACK_NAMES) | {bound.lower()}
-        if self._any:
-            own = socket.gethostname().lower()
-            self._names |= {own, f"{own}.local"}
+        self._names = own_names(bound)
 
     def has(self, host: str) -> bool:
         """Whether the `Host` of a request is one of ours.
@@ -39,6 +39,27 @@ class Names:
         """
         name = hostname(host)
         return name in self._names or (self._any and _is_address(name))
+
+
+def own_names(bound: str) -> set[str]:
+    """What this machine is called by those who reach what is bound there, as far as it knows itself."""
+    names = set(LOOPBACK_NAMES) | {bound.lower()}
+    if is_wildcard(bound):
+        own = socket.gethostname().lower()
+        names |= {own, f"{own}.local", seen_as(bound), *_addresses_of(own)}
+    return names
+
+
+def seen_as(bound: str) -> str:
+    """An address under which this machine is reached, where it listens at all of them."""
+    if not is_wildcard(bound):
+        return bound
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_A_STRANGER)
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 def hostname(host: str) -> str:
@@ -67,6 +88,13 @@ def is_own_page(origin: str | None, host: str) -> bool:
     (False, False)
     """
     return origin is None or origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
+
+
+def _addresses_of(name: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        return set()
 
 
 def _is_address(text: str) -> bool:

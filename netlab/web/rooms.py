@@ -11,7 +11,7 @@ import msgspec
 from netlab.packets.endpoint import DEFAULT_PORTS, format_host_port
 from netlab.transports import CannotListen, HubShell, serve
 from netlab.transports.url import Address, parse_url
-from netlab.web.access import is_wildcard
+from netlab.web.access import is_wildcard, own_names
 
 _FOR_TERMINALS = ("tcp", "udp", "rudp")
 
@@ -45,8 +45,7 @@ def reached(listening: Address, host: str) -> Address:
 
 def origins(bound: str, port: int) -> list[str]:
     """What browsers call the page of a server that is bound there."""
-    names = {"127.0.0.1", "localhost", "[::1]"} | ({format_host_port(bound, 0).rpartition(":")[0]} - {"0.0.0.0"})
-    return [f"http://{name}:{port}" for name in sorted(names)]
+    return sorted(f"http://{format_host_port(name, port)}" for name in own_names(bound) if not is_wildcard(name))
 
 
 @asynccontextmanager

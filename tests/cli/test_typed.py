@@ -158,9 +158,10 @@ def test_token_bits(token, enough):
     assert (access.token_bits(token) >= access.TOKEN_BITS) == enough
 
 
-def test_a_made_token_is_enough_and_new():
-    tokens = {access.new_token() for _ in range(100)}
-    assert len(tokens) == 100
+def test_a_made_token_is_enough_and_new_and_no_command_takes_it_for_an_option():
+    tokens = {access.new_token() for _ in range(1_000)}
+    assert len(tokens) == 1_000
+    assert all(token.isalnum() for token in tokens)
     assert all(access.token_bits(token) >= access.TOKEN_BITS for token in tokens)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -13,6 +15,7 @@ from yarl import URL
 import netlab
 from netlab.capture.files import parse
 from netlab.web import limits
+from netlab.web.access import Names, seen_as
 from netlab.web.rooms import Rooms, hosted, origins
 from netlab.web.server import CannotServe, Page, listen, serving
 
@@ -140,6 +143,16 @@ async def test_the_pages_own_rooms_let_the_page_in_and_no_other() -> None:
             assert found == status, origin
         async with netlab.connect(rooms.urls[0], name="ann") as ann:
             await ann.join("lobby")
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::"])
+def test_where_it_listens_everywhere_the_page_may_join_under_each_of_this_machines_names(everywhere: str) -> None:
+    pages = origins(everywhere, 9080)
+    assert f"http://{seen_as(everywhere)}:9080" in pages
+    assert f"http://{socket.gethostname().lower()}:9080" in pages
+    assert {"http://127.0.0.1:9080", "http://[::1]:9080"} <= set(pages)
+    assert not {"http://0.0.0.0:9080", "http://[::]:9080"} & set(pages)
+    assert all(Names(everywhere).has(urlsplit(page).netloc) for page in pages)
 
 
 @live
