@@ -197,17 +197,17 @@ def _socket_words(packet: socketio.SocketPacket) -> str:
     words = packet.type.name
     if packet.namespace != "/":
         words += f" in {packet.namespace}"
-    arguments, is_event = packet.arguments, packet.type in (SocketType.EVENT, SocketType.BINARY_EVENT)
+    arguments = [argument.decode() for argument in packet.arguments]
+    is_event = packet.type in (SocketType.EVENT, SocketType.BINARY_EVENT)
     if packet.ack_id is not None:
         words += f", to be acknowledged as {packet.ack_id}" if is_event else f" of {packet.ack_id}"
     if packet.attachments:
         words += f", {packet.attachments} attached"
     if is_event:
-        words += f": {arguments[0]}"
-        arguments = arguments[1:]
-    said = ", ".join(msgspec.json.encode(argument).decode() for argument in arguments)
+        words += ": " + arguments.pop(0).removeprefix('"').removesuffix('"')
+    said = ", ".join(arguments)
     if not arguments and not is_event:
-        said = packet.payload.decode(errors="backslashreplace")
+        said = packet.payload.decode()
     return printable(words) + (f" {_short(printable(said))}" if said else "")
 
 

@@ -26,8 +26,6 @@ MOST_DIGITS = 15
 """Of an acknowledgement's number: beyond that it is no safe integer in JavaScript."""
 
 _PARTS = re.compile(rb"([0-6])(\d{1,3}-)?(/[^,]*,|/[^,]*$)?(\d{0,%d})" % MOST_DIGITS, re.DOTALL)
-
-
 _NAMES = ("type", "attachments", "namespace", "acknowledgment id")
 
 
@@ -43,8 +41,21 @@ class SocketType(enum.IntEnum):
     BINARY_ACK = 6
 
 
+_TYPES = {b"%d" % kind: kind for kind in SocketType}
 _BINARY = (SocketType.BINARY_EVENT, SocketType.BINARY_ACK)
 _WITH_ACK_ID = (SocketType.EVENT, SocketType.ACK, *_BINARY)
+
+_LIST: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT: msgspec.json.Decoder[Any] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CARRIED = {
+    SocketType.CONNECT: _OBJECT,
+    SocketType.EVENT: _LIST,
+    SocketType.ACK: _LIST,
+    SocketType.CONNECT_ERROR: msgspec.json.Decoder(dict[str, msgspec.Raw] | str),
+    SocketType.BINARY_EVENT: _LIST,
+    SocketType.BINARY_ACK: _LIST,
+}
+"""The JSON that each type carries."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -73,10 +84,16 @@ class SocketPacket(msgspec.Struct, frozen=True):
     payload: bytes = b""
 
     @property
-    def arguments(self) -> list[Any]:
-        """What an event or acknowledgement says: for an event, its name first. [] where it is none."""
-        values = msgspec.json.decode(self.payload) if self.payload else None
-        return values if isinstance(values, list) else []
+    def arguments(self) -> list[bytes]:
+        """What an event or acknowledgement says, each as the JSON that stands there: for an event, its name first. []
+        where it is none.
+
+        >>> decode(b'2["chat",{"a": 1}]').arguments
+        [b'"chat"', b'{"a": 1}']
+        """
+        if self.type not in _WITH_ACK_ID:
+            return []
+        return [bytes(argument) for argument in _LIST.decode(self.payload)]
 
 
 def decode(data: bytes) -> SocketPacket:
@@ -84,39 +101,46 @@ def decode(data: bytes) -> SocketPacket:
 
     Raises:
         DecodeError: of a type that is not known, or JSON that is none or not what its type has; `offset` says where.
+            What stands inside of the JSON's outer list or object is held against JSON's grammar alone.
     """
-    return decode_parts(data)[0]
+    return _read(data)[0]
 
 
 def decode_parts(data: bytes) -> tuple[SocketPacket, tuple[Span, ...]]:
     """As `decode`, and where each part stands."""
+    packet, matched = _read(data)
+    spans = [
+        Span(name, matched.start(group), matched.end(group)) for group, name in enumerate(_NAMES, 1) if matched[group]
+    ]
+    if packet.payload:
+        spans.append(Span("payload", matched.end(), len(data)))
+    return packet, tuple(spans)
+
+
+def _read(data: bytes) -> tuple[SocketPacket, re.Match[bytes]]:
+    """The packet, and its parts before the payload."""
     matched = _PARTS.match(data)
     if matched is None:
         raise DecodeError(f"type {data[:1]!r} is not known", rule=_RULE, field="type", offset=0)
-    kind = SocketType(int(matched[1]))
-    if (matched[2] is not None) != (kind in _BINARY):
+    digit, attachments, namespace, number = matched.groups()
+    kind = _TYPES[digit]
+    if (attachments is not None) != (kind in _BINARY):
         raise DecodeError(
             f"{kind.name} {'without' if kind in _BINARY else 'with'} a number of attachments",
             rule=_RULE,
             field="attachments",
             offset=1,
         )
-    spans = [
-        Span(name, matched.start(group), matched.end(group)) for group, name in enumerate(_NAMES, 1) if matched[group]
-    ]
-    at = matched.end()
-    payload = data[at:]
-    if payload:
-        spans.append(Span("payload", at, len(data)))
-    _check(kind, payload, at)
-    if matched[4] and kind not in _WITH_ACK_ID:
+    payload = data[matched.end() :]
+    _check(kind, payload, matched.end())
+    if number and kind not in _WITH_ACK_ID:
         raise DecodeError(f"{kind.name} with a number", rule=_RULE, field="acknowledgment id", offset=matched.start(4))
     try:
-        namespace = (matched[3] or b"/").removesuffix(b",").decode()
+        name = (namespace or b"/").removesuffix(b",").decode()
     except UnicodeDecodeError:
         raise DecodeError("not UTF-8", rule=_RULE, field="namespace", offset=matched.start(3)) from None
-    ack_id = int(matched[4]) if matched[4] else None
-    return SocketPacket(kind, namespace, ack_id, int((matched[2] or b"0").removesuffix(b"-")), payload), tuple(spans)
+    ack_id = int(number) if number else None
+    return SocketPacket(kind, name, ack_id, int((attachments or b"0").removesuffix(b"-")), payload), matched
 
 
 def _check(kind: SocketType, payload: bytes, at: int) -> None:
@@ -126,22 +150,26 @@ def _check(kind: SocketType, payload: bytes, at: int) -> None:
         DecodeError: it may not.
     """
     try:
-        value = msgspec.json.decode(payload) if payload else None
+        sound = _is_carried(kind, payload)
+    except msgspec.ValidationError:  # JSON, but not such
+        sound = False
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise DecodeError("not JSON", rule=_RULE, field="payload", offset=at) from None
-    match kind:
-        case SocketType.CONNECT:
-            sound = not payload or isinstance(value, dict)
-        case SocketType.DISCONNECT:
-            sound = not payload
-        case SocketType.CONNECT_ERROR:
-            sound = isinstance(value, dict | str)
-        case SocketType.EVENT | SocketType.BINARY_EVENT:
-            sound = isinstance(value, list) and value != [] and isinstance(value[0], str | int)
-        case _:
-            sound = isinstance(value, list)
     if not sound:
         raise DecodeError(f"this is not what {kind.name} carries", rule=_RULE, field="payload", offset=at)
+
+
+def _is_carried(kind: SocketType, payload: bytes) -> bool:
+    """The same; what is other JSON or none may raise, as msgspec does."""
+    if not payload:
+        return kind in (SocketType.CONNECT, SocketType.DISCONNECT)
+    if kind is SocketType.DISCONNECT:
+        return False
+    payload.decode()  # RFC 8259 §8.1: JSON is UTF-8, which msgspec does not look at where it takes a value raw
+    carried = _CARRIED[kind].decode(payload)
+    if kind not in (SocketType.EVENT, SocketType.BINARY_EVENT):
+        return True
+    return bool(carried) and bytes(carried[0])[:1] in b'"-0123456789'  # its name: a text or a number
 
 
 def encode(packet: SocketPacket) -> bytes:

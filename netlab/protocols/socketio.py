@@ -1,8 +1,5 @@
-"""Socket.IO, protocol 5: what stands in Engine.IO's messages, and netlab's chat in it. Pure.
-
-    0 connect   1 disconnect   2 event   3 ack   4 connect error
-
-An event is a JSON list: its name, then its arguments; a number before the list asks for an ack with that number.
+"""Socket.IO, protocol 5: netlab's chat in it. Pure. Read `packets.socketio` first: the packet, which is a message of
+Engine.IO.
 
 Each message of `chat.messages` is an event of its own name, whose first argument is the message, so that a program with
 nothing but a Socket.IO client can take part: `socket.emit("join", {"room": "lobby"}, done)`. The last argument is a
@@ -22,7 +19,10 @@ import msgspec
 
 from netlab.chat import messages as m
 from netlab.errors import DecodeError
+from netlab.packets import socketio
+from netlab.packets.socketio import SocketPacket, SocketType
 from netlab.protocols.connection import WIRE_MESSAGE
+from netlab.protocols.engineio import MESSAGE
 from netlab.units import KIB
 
 PATH = "/socket.io/"
@@ -32,11 +32,8 @@ MESSAGE_MOST = WIRE_MESSAGE + KIB
 
 RULE = "Socket.IO protocol 5"
 
-CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR = b"40", b"41", b"42", b"43", b"44"
-"""With Engine.IO's 4 before them."""
-
-ID_DIGITS = 9
-"""Digits of the number of an ack: more than a client counts up to."""
+ACK_MOST = 10**9 - 1
+"""The largest number of an ack: more than a client counts up to."""
 
 OPERATIONS = frozenset({"join", "leave", "emit", "who", "rooms", "find", "stats"})
 """Events that are operations of `chat.messages`: each has a number, and ends with a result."""
@@ -89,7 +86,6 @@ class _Sid(msgspec.Struct, frozen=True):
 
 Packet: TypeAlias = Connect | Disconnect | Event | Acked
 
-_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder()
 _list = msgspec.json.Decoder(list[Any])
 _sid = msgspec.json.Decoder(_Sid)
@@ -98,7 +94,6 @@ _text = msgspec.json.Decoder(str)
 _CHECKED = re.compile(rb",(0|[1-9][0-9]{0,9})\]$")
 _ASK = re.compile(rb',"ask":([1-9][0-9]*)}$')
 _TOLD = re.compile(rb'2[0-9]*\["[a-z]+",')
-_NUMBERED = re.compile(rb"([0-9]*)(.*)", re.DOTALL)
 
 
 def decode(message: bytes) -> Packet:
@@ -106,42 +101,41 @@ def decode(message: bytes) -> Packet:
 
     Raises:
         DecodeError: nothing of Socket.IO, or something that netlab does not take: bytes as attachments, another
-            namespace for anything but connecting.
+            namespace for anything but connecting, an ack of a number above `ACK_MOST`.
     """
-    kind, rest = message[:1], message[1:]
-    if kind == b"0":
-        return _connect(rest)
-    if kind == b"1" and not rest:
-        return Disconnect()
-    if kind == b"2":
-        return _event(rest, message)
-    if kind == b"3":
-        number, args = _numbered(rest)
-        if number is None:
-            raise _wrong("ack", "an ack without its number")
-        return Acked(number, _decoded(_list, args, "ack"))
-    if kind in (b"5", b"6"):
-        raise _wrong("type", "attachments: netlab's messages are text")
-    raise _wrong("type", f"no packet of Socket.IO begins with {message[:10]!r}")
+    packet = socketio.decode(message)
+    if packet.type is SocketType.CONNECT:
+        return Connect(packet.namespace, packet.payload)
+    _check_namespace(packet)
+    if packet.ack_id is not None and packet.ack_id > ACK_MOST:
+        raise _wrong("ack", f"an ack of a number above {ACK_MOST}")
+    match packet.type:
+        case SocketType.DISCONNECT:
+            return Disconnect()
+        case SocketType.EVENT:
+            return _event(packet, message)
+        case SocketType.ACK:
+            if packet.ack_id is None:
+                raise _wrong("ack", "an ack without its number")
+            return Acked(packet.ack_id, _decoded(_list, packet.payload, "ack"))
+        case SocketType.BINARY_EVENT | SocketType.BINARY_ACK:
+            raise _wrong("type", "attachments: netlab's messages are text")
+    raise _wrong("type", f"{packet.type.name}, which no client says")
 
 
-def _connect(rest: bytes) -> Connect:
-    namespace = b"/"
-    if rest.startswith(b"/"):
-        namespace, _, rest = rest.partition(b",")
-    try:
-        return Connect(namespace.decode(), rest)
-    except UnicodeDecodeError:
-        raise _wrong("namespace", "a namespace that is no text") from None
+def _check_namespace(packet: SocketPacket) -> None:
+    """Whether it is in the one namespace that there is.
+
+    Raises:
+        DecodeError: it is in another.
+    """
+    if packet.namespace != "/":
+        raise _wrong("namespace", f"{packet.type.name} in {packet.namespace[:20]}: there is no namespace but /")
 
 
-def _event(rest: bytes, message: bytes) -> Event:
-    ack, text = _numbered(rest)
-    items = _decoded(_raws, text, "event")
-    if not items:
-        raise _wrong("event", "an event without a name")
-    name = _decoded(_text, bytes(items[0]), "event")
-    args = [bytes(item) for item in items[1:]]
+def _event(packet: SocketPacket, message: bytes) -> Event:
+    first, *args = packet.arguments
+    name = _decoded(_text, first, "event")
     checked = False
     if name in NAMES and len(args) > 1 and (found := _CHECKED.search(message)):
         verify(message, found)
@@ -149,7 +143,7 @@ def _event(rest: bytes, message: bytes) -> Event:
         args.pop()
     if name in NAMES and len(args) > 1:
         raise _wrong("event", f"{name} has one argument")
-    return Event(name, args, ack, checked)
+    return Event(name, args, packet.ack_id, checked)
 
 
 def verify(message: bytes, found: re.Match[bytes]) -> None:
@@ -160,15 +154,6 @@ def verify(message: bytes, found: re.Match[bytes]) -> None:
     """
     if int(found[1]) != crc32(message[: found.start()], _CRC_OF_4):
         raise _wrong("crc", "the checksum is not that of the text")
-
-
-def _numbered(rest: bytes) -> tuple[int | None, bytes]:
-    match = _NUMBERED.match(rest)
-    assert match is not None, "it matches everything"
-    digits, text = match.groups()
-    if len(digits) > ID_DIGITS:
-        raise _wrong("ack", "the number of an ack is too long")
-    return (int(digits) if digits else None), text
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes, field: str) -> Any:
@@ -182,8 +167,8 @@ def _wrong(field: str, what: str) -> DecodeError:
     return DecodeError(what, rule=RULE, field=field, offset=0)
 
 
-_CRC_OF_4 = crc32(b"4")
-"""Engine.IO's digit is covered too; where a message is read it is no longer there."""
+_CRC_OF_4 = crc32(MESSAGE)
+"""Engine.IO's type is covered too; where a message is read it is no longer there."""
 
 
 def message_of(event: Event, op: int) -> m.ClientMessage:
@@ -246,6 +231,8 @@ def hello_of(auth: bytes) -> m.Hello | None:
 def decode_told(message: bytes) -> Connect | Disconnect | bytes:
     """What a message of Engine.IO from a hub says: of an event its argument, which is a message of `chat.messages`.
 
+    A hub writes an event in one form only, so that the checksum is looked at first, and what is damaged not read.
+
     Raises:
         DecodeError: no packet that a hub sends, or without the right checksum.
     """
@@ -268,15 +255,8 @@ def event(data: bytes) -> bytes:
     >>> event(b'{"type":"left","rooms":{"lobby":3}}')
     b'42["left",{"type":"left","rooms":{"lobby":3}},134403714]'
     """
-    tag = data[9 : data.index(b'"', 9)]  # `type` is always first, and its value plain
-    asked = _ASK.search(data) if tag == b"message" else None
-    return checked(b"%b%b" % (EVENT, asked[1] if asked else b""), tag, data)
-
-
-def checked(prefix: bytes, name: bytes, data: bytes) -> bytes:
-    """The packet of an event with one argument and its checksum."""
-    text = b'%b["%b",%b' % (prefix, name, data)
-    return b"%b,%d]" % (text, crc32(text))
+    asked = _ASK.search(data) if data.startswith(b'{"type":"message"') else None
+    return _checked(data, None if asked is None else int(asked[1]))
 
 
 def said(data: bytes) -> bytes:
@@ -285,12 +265,23 @@ def said(data: bytes) -> bytes:
     >>> said(b'{"type":"rooms","op":1}')
     b'42["rooms",{"type":"rooms","op":1},3555198360]'
     """
-    return checked(EVENT, data[9 : data.index(b'"', 9)], data)
+    return _checked(data)
+
+
+def _checked(data: bytes, ack_id: int | None = None) -> bytes:
+    """A message as the packet of an event: its name, itself, and the checksum of all before."""
+    name = data[9 : data.index(b'"', 9)]  # `type` is always first, and its value plain
+    text = _message(SocketPacket(SocketType.EVENT, ack_id=ack_id, payload=b'["%b",%b' % (name, data)))
+    return b"%b,%d]" % (text, crc32(text))
 
 
 def ack(number: int, *args: bytes) -> bytes:
-    """The packet of an ack, with arguments in JSON."""
-    return b"%b%d[%b]" % (ACK, number, b",".join(args))
+    """The packet of an ack, with arguments in JSON.
+
+    >>> ack(7, b'"yes"', b"5")
+    b'437["yes",5]'
+    """
+    return _message(SocketPacket(SocketType.ACK, ack_id=number, payload=b"[%b]" % b",".join(args)))
 
 
 def connected(sid: str) -> bytes:
@@ -300,6 +291,13 @@ def connected(sid: str) -> bytes:
 
 def not_connected(reason: m.Goodbye, namespace: str = "/") -> bytes:
     """The answer to connecting where it is refused: a client calls it `connect_error`, and has the reason in `data`."""
-    where = b"" if namespace == "/" else namespace.encode() + b","
     told = {"message": reason.code, "data": {"code": reason.code, "detail": reason.detail}}
-    return CONNECT_ERROR + where + msgspec.json.encode(told)
+    return _message(SocketPacket(SocketType.CONNECT_ERROR, namespace, payload=msgspec.json.encode(told)))
+
+
+def _message(packet: SocketPacket) -> bytes:
+    """The packet in a message of Engine.IO."""
+    return MESSAGE + socketio.encode(packet)
+
+
+CONNECT, DISCONNECT = (_message(SocketPacket(kind)) for kind in (SocketType.CONNECT, SocketType.DISCONNECT))

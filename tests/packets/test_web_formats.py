@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Generator
 from typing import cast
@@ -183,6 +184,13 @@ def test_packets_as_the_library_writes_them(kind: int, data: object, namespace: 
         (b"2[]", "payload"),
         (b"2", "payload"),
         (b"2[1", "payload"),
+        (b'2[true,"x"]', "payload"),
+        (b'2["x","\\ud800"]', "payload"),
+        (b'2["x","\xff"]', "payload"),
+        (b"0[]", "payload"),
+        (b"4[]", "payload"),
+        (b"4", "payload"),
+        (b"3{}", "payload"),
         (b'1["x"]', "payload"),
         (b'5["x"]', "attachments"),
         (b'21-["x"]', "attachments"),
@@ -194,3 +202,17 @@ def test_no_packet_of_socket_io(bad: bytes, field: str) -> None:
     with pytest.raises(DecodeError) as error:
         sio.decode(bad)
     assert error.value.field == field
+
+
+@pytest.mark.parametrize("text", [b"2[1]", b"2[-1.5]", b'2["x",1e999,123456789012345678901234567890]', b'4"no"'])
+def test_what_json_allows_is_taken(text: bytes) -> None:
+    packet = sio.decode(text)
+    assert sio.encode(packet) == text
+    assert packet.payload == text[1:]
+
+
+@given(name=st.text(), values=st.lists(st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()))
+def test_arguments_are_what_was_said(name: str, values: list[object]) -> None:
+    written = socketio.packet.Packet(2, [name, *values]).encode()
+    read = [json.loads(argument) for argument in sio.decode(written.encode()).arguments]
+    assert read == [name, *values]
