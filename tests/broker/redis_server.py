@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import json
-import os
 import shutil
 import signal
 import socket
@@ -80,7 +79,7 @@ class RedisServer:
 
     def signal(self, number: int) -> None:
         assert self._process is not None
-        os.kill(self._process.pid, number)
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         assert self._process is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+from collections.abc import Callable
 from typing import Any
 
 from netlab.chat import messages as m
@@ -23,6 +24,7 @@ from netlab.units import MS, Ns, S
 
 START: Ns = 1_000 * S
 WINDOW: Ns = 20 * S
+PATIENCE: Ns = 60 * S
 
 
 class Server:
@@ -39,6 +41,8 @@ class Server:
         self.alive = True
         self.mute = False
         """What it appends does not arrive, though it hears."""
+        self.away = False
+        """It can't reach the log; others can."""
         self.linked = 0
         """Rises with every link; what an earlier one brings is not heard."""
         self.up = False
@@ -93,7 +97,7 @@ class Server:
     def link(self) -> None:
         if not self.alive or self.up:
             return
-        if self.cluster.stuck():
+        if self.cluster.stuck() or self.away:
             self.cluster.at(300 * MS, self.link)
             return
         cluster, hub = self.cluster, self.hub
@@ -229,6 +233,19 @@ class Cluster:
             del self.batches[self.last]
             self.last -= 1
 
+    def forget(self) -> None:
+        """It loses all that it keeps."""
+        self.kill()
+        self.restart(loses=self.last)
+
+    def leave_out(self, server: Server) -> None:
+        """That server can't reach it, until it is let in again."""
+        server.away = True
+        server.cut_off("out of reach")
+
+    def let_in(self, server: Server) -> None:
+        server.away = False
+
     # Connections
 
     def connect(self, server: Server, end: Any) -> int:
@@ -257,6 +274,13 @@ class Cluster:
             self.closed(server, conn, m.Goodbye("crashed"))
 
     # The clock
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        """Let time pass until it holds."""
+        patience = self.now + PATIENCE
+        while not condition():
+            assert self.now < patience, "it does not come to that"
+            self.run(10 * MS)
 
     def run(self, duration: Ns) -> None:
         """Let so much time pass: what arrives, and the timers of servers and people."""
