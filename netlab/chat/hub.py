@@ -1,8 +1,8 @@
 """The hub: connections, and what comes over them. Pure: it never waits, reads no clock and opens nothing.
 
-Read `messages` first: what is said; then this file, `presence` for who is there and `membership` for what happens in
-rooms. A shell (`transports.hub_shell`) numbers connections, hands in what they receive, and carries out what comes
-back:
+Read `messages` first: what is said; then this file, `presence` for who is there, `membership` for what happens in rooms
+and `follower` for what the log says. A shell (`transports.hub_shell`) numbers connections, hands in what they receive,
+and carries out what comes back:
 
     Opened Received Closed Backlogged Relieved TimerFired     ->  Send Admit Close Report Dropped
     Heard Linked Loaded Lost, from the log (`store`)          ->  Append Save Relink
@@ -21,20 +21,7 @@ from typing import Any
 import msgspec
 
 from netlab.chat import messages as m
-from netlab.chat.entries import (
-    Alive,
-    Answered,
-    Came,
-    Claimed,
-    Cut,
-    Down,
-    Entered,
-    Entry,
-    Exited,
-    Gone,
-    Said,
-    Up,
-)
+from netlab.chat.follower import Follower, new_name
 from netlab.chat.hub_events import (
     Admit,
     Backlogged,
@@ -54,17 +41,9 @@ from netlab.chat.operations import Refusal, find, page_of_members, page_of_rooms
 from netlab.chat.outbox import Outbox
 from netlab.chat.presence import Presence
 from netlab.chat.sessions import Connection, Doorway, Session
-from netlab.chat.snapshot import restore, snapshot
 from netlab.chat.standing import Standing
-from netlab.chat.store import Heard, Linked, Loaded, Lost, Save
-from netlab.chat.tokens import base64url
-from netlab.units import MIB, MS, Ns
-
-NAME_BYTES = 6
-"""Of a server, and of a log: they must differ; nobody gains by guessing one."""
-
-SNAPSHOT_BYTES = 8 * MIB
-"""Bytes of the log after which another snapshot is kept, however few batches they are."""
+from netlab.chat.store import Heard, Linked, Loaded, Lost
+from netlab.units import MS, Ns
 
 
 class Hub:
@@ -92,16 +71,25 @@ class Hub:
         self._outbox = Outbox(entropy)
         self.counters = self._outbox.counters
         self.next_message_id = self._outbox.next_message_id
-        self._entropy = entropy
         self._token = token.encode()
         self._connections: dict[int, Connection] = {}
         self._doorway = Doorway(self.limits)
-        self._standing = Standing(self._outbox, base64url(entropy(NAME_BYTES)), clustered=keep is not None)
+        self._standing = Standing(self._outbox, new_name(entropy), clustered=keep is not None)
         self._membership = Membership(self._outbox, self.limits, self._standing, wall_offset)
         self._presence = Presence(self._outbox, self.limits, self._standing, self._membership, entropy, self._dismiss)
         self._sessions = self._presence.sessions
         self._backlogged: OrderedDict[int, Ns] = OrderedDict()  # conn -> when it is cut
-        self._keep = keep
+        self._follower = Follower(
+            self._outbox,
+            self.limits,
+            self._standing,
+            self._membership,
+            self._presence,
+            entropy,
+            keep=keep,
+            go_on=self._go_on,
+            say_to_all=self._say_to_all,
+        )
 
     @property
     def deadline(self) -> Ns | None:
@@ -132,7 +120,7 @@ class Hub:
 
     def snapshot(self) -> bytes:
         """What is known at `position`: a hub that loads it, and hears on from there, knows as much."""
-        return snapshot(self._standing, self._presence, self._membership)
+        return self._follower.snapshot()
 
     def handle(self, event: Event, now: Ns) -> list[Output]:
         """Take in one event; what is to be done about it comes back. Bytes from a peer never raise."""
@@ -152,11 +140,11 @@ class Hub:
             case TimerFired():
                 self._time_passed(now)
             case Linked():
-                self._take_part(now)
+                self._follower.take_part(now)
             case Loaded():
-                self._load(event, now)
+                self._follower.load(event, now)
             case Lost(detail):
-                self._degrade(detail, now)
+                self._follower.degrade(detail, now)
         return self._outbox.take()
 
     def report(self, op: int, counters: dict[str, Any]) -> bytes:
@@ -377,98 +365,12 @@ class Hub:
     # What the log says
 
     def _heard(self, heard: Heard, now: Ns) -> None:
-        standing = self._standing
-        standing.position = heard.position
-        part_before = standing.size // SNAPSHOT_BYTES
-        if standing.clustered:
-            standing.heard_of(heard.server, len(heard.entries), heard.size, now)
-        for entry in heard.entries:
-            standing.heard += 1
-            if heard.server in standing.servers or isinstance(entry, Up):
-                self._carry_out(entry, heard.server, now)
-            else:
-                self.counters["void_entries"] += 1
-        if self._keep and heard.server == standing.server:
-            self._save_where_due(part_before)
+        self._follower.heard(heard, now)
         while self._presence.arrived:
             connection = self._presence.arrived.pop()
             held, connection.held = connection.held, []
             for data in held:
                 self._received(connection.conn, data, now)
-
-    def _save_where_due(self, part_before: int) -> None:
-        standing = self._standing
-        if standing.size // SNAPSHOT_BYTES > part_before or standing.position % (self._keep or 1) == 0:
-            self._outbox.add(Save(standing.position, self.snapshot()))
-
-    def _carry_out(self, entry: Entry, author: str, now: Ns) -> None:
-        match entry:
-            case Came():
-                self._presence.came(entry, author, now)
-            case Claimed():
-                self._presence.claimed(entry, author, now)
-            case Alive():
-                if author == self._standing.server:
-                    self._standing.beaten(now)
-            case Down(server):
-                self._presence.down(server, now)
-                if server == self._standing.server:  # the others have not heard this one for too long
-                    self._degrade("the other servers took this one for dead", now)
-                    self._take_part(now)
-            case Up():
-                self._presence.up(entry, author)
-                if author == self._standing.server:
-                    self._restore(now)
-            case _:
-                session = self._sessions.get(entry.sid)
-                lost = isinstance(entry, Gone) and session is not None and session.home not in self._standing.servers
-                if session is None or not (session.home == author or lost or isinstance(entry, Answered)):
-                    self.counters["void_entries"] += 1
-                else:
-                    self._of_session(session, entry, now)
-
-    def _of_session(self, session: Session, entry: Said | Entered | Exited | Answered | Gone | Cut, now: Ns) -> None:
-        match entry:
-            case Said():
-                self._membership.said(session, entry, now)
-            case Entered():
-                self._membership.entered(session, entry)
-                self._go_on(session, now)
-            case Exited():
-                self._membership.exited(session, entry)
-                self._go_on(session, now)
-            case Answered():
-                self._membership.answered(entry, self._sessions)
-            case Gone(reason=reason, time=time):
-                self._presence.gone(session, reason, time)
-            case Cut():
-                self._presence.was_cut(session)
-
-    def _take_part(self, now: Ns) -> None:
-        before = self._standing.server
-        self._standing.begin(base64url(self._entropy(NAME_BYTES)), now)
-        self._standing.append(Up(before), now)
-
-    def _restore(self, now: Ns) -> None:
-        """This server's word is heard (again)."""
-        self._standing.degraded = False
-        self._say_to_all(m.Restored())
-        self._presence.reclaim(now)
-
-    def _degrade(self, detail: str, now: Ns) -> None:
-        if self._standing.degraded:
-            self._standing.lose()
-            return
-        self._standing.lose()
-        self.counters["degraded"] += 1
-        self._say_to_all(m.Degraded(detail))
-        self._presence.degrade()
-        for session in self._membership.degrade(now):
-            self._go_on(session, now)
-
-    def _load(self, loaded: Loaded, now: Ns) -> None:
-        if not restore(loaded, self._standing, self._presence, self._membership, now + self.limits.resume_window):
-            self.counters["malformed_snapshots"] += 1
 
     def _say_to_all(self, message: m.HubMessage) -> None:
         conns = tuple(conn for conn, connection in self._connections.items() if connection.session is not None)
@@ -487,7 +389,7 @@ class Hub:
         self._presence.expire(now)
         self._membership.expire(now, self._sessions)
         if self._standing.time_passed(now):
-            self._degrade("it does not answer in time", now)
+            self._follower.degrade("it does not answer in time", now)
 
 
 def _due(deadlines: OrderedDict[Any, Ns], now: Ns) -> list[Any]:
