@@ -1,9 +1,10 @@
 """Putting messages together again, from fragments in any order: exact bytes or nothing.
 
 Read `split` first. What can go wrong, and what is done: an exact duplicate costs nothing; a fragment that differs from
-what came before at its place, or says another count, discards the whole message (RFC 5722 §4, stricter); what does not
-come in time is given up as a whole; memory is bounded for each peer and in all (`ReassemblyLimits`); the id of a
-message that is finished, either way, is remembered so that late fragments do not open it again.
+what came before at its place, or says another count, discards the whole message (as RFC 5722 §4 has it for any
+overlap); what does not come in time is given up as a whole; memory is bounded for each peer and in all
+(`ReassemblyLimits`); the id of a message that is finished, either way, is remembered so that late fragments do not open
+it again.
 """
 
 from __future__ import annotations

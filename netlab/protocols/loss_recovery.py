@@ -21,8 +21,8 @@ from netlab.protocols.round_trips import RoundTrips
 from netlab.units import MS, Ns
 
 PACKET_THRESHOLD = 3
-"""kPacketThreshold (RFC 9002 §6.1.1). It rises where a packet that was taken for lost came late after all: "MAY exhibit
-greater tolerance to reordering"."""
+"""kPacketThreshold (RFC 9002 §6.1.1). It rises where a packet that was taken for lost came late after all: "to reduce
+future spurious retransmissions and loss events" (§6.1)."""
 
 MOST_REORDERED = 128
 """Packets that the threshold rises to at most."""

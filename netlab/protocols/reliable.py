@@ -386,8 +386,8 @@ class ReliableConnection:
         self._emit(number, chunk, ELICITS | PROMPT if full else ELICITS, now, outputs)
         rate = self._control.pacing_bit_s
         if rate is None and self.trips.srtt is not None:
-            # RFC 9002 §7.7 has 1.25 times what the window allows in a round trip, twice that in slow start. Here it is
-            # always twice: acknowledgements set the pace, as they do for a TCP that is not paced; bursts are spread.
+            # RFC 9002 §7.7 has a little more than a window in each round trip, "for example, 1.25". Here it is two:
+            # acknowledgements set the pace, as they do for a TCP that is not paced; bursts are spread.
             rate = 2 * cwnd * 8 * S // self.trips.srtt
         if rate:
             self._pace.sent(size, rate, now)

@@ -110,7 +110,8 @@ class Cubic(Reno):
         else:
             target = w_cubic(t + (ack.srtt or 0), self._k, self._w_max, self.mss)
             target = min(max(target, self.cwnd), 1.5 * self.cwnd)
-            self._growth += (target - self.cwnd) / self.cwnd * ack.acked  # §4.4, §4.5: for each segment acknowledged
+            # §4.4, §4.5; not for each acknowledgement, but for each segment: a delayed one tells of two
+            self._growth += (target - self.cwnd) / self.cwnd * ack.acked
             self.cwnd += int(self._growth)
             self._growth -= int(self._growth)
         self._grown()

@@ -17,7 +17,7 @@ from netlab.protocols.tcp.sequence import MASK
 from netlab.units import US, Ns
 
 KEY_LEN = 16
-"""Bytes of entropy that a key is made of: 128 bits, as RFC 6528 §3 wants at least."""
+"""Bytes of entropy that a key is made of: "Key lengths of 128 bits should be adequate" (RFC 6528 §3)."""
 
 _TICK: Ns = 4 * US
 

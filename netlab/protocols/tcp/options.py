@@ -96,7 +96,7 @@ class Agreed:
 
     @property
     def _own_shift(self) -> int:
-        """RFC 7323 §2.3: the smallest shift with which the whole buffer can be offered."""
+        """R of RFC 7323 §2.3, for which the smallest is taken with which the whole buffer can be offered."""
         return next((n for n in range(MAX_SHIFT) if UNSCALED << n >= self._config.receive_buffer), MAX_SHIFT)
 
     def peers_syn(self, syn: TcpSegment, now: Ns) -> None:

@@ -147,7 +147,7 @@ class Scoreboard:
                 self.lost_bytes -= size
 
     def sack(self, blocks: list[tuple[int, int]]) -> list[Sent]:
-        """RFC 6675 §3, Update (): mark what the blocks cover; segments that were not marked before come back."""
+        """RFC 6675 §4, Update (): mark what the blocks cover; segments that were not marked before come back."""
         news: list[Sent] = []
         segments = self.segments
         for left, right in blocks:
@@ -210,8 +210,9 @@ class Scoreboard:
     def mark_all_lost(self) -> int:
         """A timeout: nothing is on its way any more. The bytes newly marked come back.
 
-        RFC 2018 §8: where the first segment was SACKed and yet not acknowledged, the peer has reneged: "the data sender
-        SHOULD turn off all of the SACKed bits".
+        RFC 2018 §5: "the data sender SHOULD turn off all of the SACKed bits, since the timeout might indicate that the
+        data receiver has reneged". Here, as in Linux, they are turned off where it shows that it has: where the first
+        segment was SACKed and yet not acknowledged.
         """
         segments = self.segments
         reneged = bool(segments) and segments[0].sacked
