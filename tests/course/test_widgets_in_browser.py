@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat", reason="jupyter is not installed: pip install 'netlab-edu[lab]'")
-pytest.importorskip("jupyterlab", reason="jupyterlab is not installed: pip install 'netlab-edu[lab]'")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from .in_jupyterlab import CHROMIUM, begin, ran
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytest.importorskip("nbformat", reason="jupyter is not installed: pip install 'netlab-edu[lab]'")
+pytest.importorskip("jupyterlab", reason="jupyterlab is not installed: pip install 'netlab-edu[lab]'")
+pytest.importorskip("playwright", reason="playwright is not installed")
+
 EVIL = "<script>document.title = 'run'</script><b>text</b>"
 CELLS = [
     "from netlab.course import check, widgets\nfrom netlab.course.predict import predict",
@@ -38,65 +34,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a JupyterLab of our own, with one notebook in it."""
-    folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
-    nbformat.write(notebook, folder / "widgets.ipynb")
-    program = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
-        "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}",
-    ]  # fmt: skip
-    own = {f"JUPYTER_{kind}_DIR": str(folder / f".{kind.lower()}") for kind in ("CONFIG", "RUNTIME")}
-    with subprocess.Popen(
-        program, cwd=folder, env={**os.environ, **own}, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as server:
-        assert server.stderr is not None
-        said = []
-        for line in server.stderr:
-            said.append(line)
-            if "http://127.0.0.1:" in line:
-                yield line[line.index("http://") :].split("/lab")[0].strip()
-                break
-        else:
-            pytest.fail("JupyterLab did not start:\n" + "".join(said[-20:]))
-        os.killpg(server.pid, signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def page(lab: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The notebook, run from its first cell to its last."""
-    with playwright.sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        # high enough for all of it: JupyterLab draws only the cells that are in view
-        page = browser.new_page(viewport={"width": 1200, "height": 4200})
-        page.set_default_timeout(30_000)
-        page.goto(f"{lab}/lab/tree/widgets.ipynb")
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        run_all(page)
+    with ran(tmp_path_factory.mktemp("lab"), CELLS, until="of (0, 0)", size=(1200, 4200)) as page:
         page.wait_for_selector("[role=slider]")
         yield page
         page.screenshot(path=str(tmp_path_factory.mktemp("seen") / "widgets.png"))
-        browser.close()
-
-
-def run_all(page: Any) -> None:
-    """Select all cells and run them. What is pressed before the kernel is there does nothing: then once more."""
-    for _ in range(6):
-        begin(page)
-        page.keyboard.press("Control+A")
-        page.keyboard.press("Control+Enter")
-        try:
-            page.get_by_text("of (0, 0)", exact=True).wait_for(timeout=8_000)
-        except playwright.TimeoutError:
-            continue
-        return
-    pytest.fail("JupyterLab did not run the notebook to its end")
-
-
-def begin(page: Any) -> None:
-    """Stand in the notebook, on the cell that is selected there."""
-    page.locator(".jp-Notebook").first.focus()
 
 
 def tab_to(page: Any, what: str) -> None:

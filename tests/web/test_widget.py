@@ -34,6 +34,13 @@ async ([source, script]) => {
 """
 """What anywidget does with the file, and a kernel with the messages."""
 
+SHOW_WITH_A_SILENT_KERNEL = (
+    SHOW.replace("let told;", "")
+    .replace("told = listener", "window.told = listener")
+    .replace("told(await window.kernel(question))", "window.kernel(question)")
+)
+"""The same, but that the answer is given by `window.told`."""
+
 
 def test_the_widget_opens_at_the_end_shows_text_as_text_and_compares() -> None:
     asked: list[str] = []
@@ -56,3 +63,23 @@ def test_the_widget_opens_at_the_end_shows_text_as_text_and_compares() -> None:
         page.get_by_role("button", name="Drop this packet").click()
         expect(page.locator(".compare .what")).to_have_text("WebSocket: one packet was dropped by hand.")
     assert asked == ["run", "packet", "run"]
+
+
+def test_a_kernel_that_is_silent_is_told_until_it_answers() -> None:
+    waiting: list[dict[str, Any]] = []
+
+    def kernel(question: dict[str, Any]) -> None:
+        waiting.append(question)
+
+    with chromium() as browser, opened(browser, "about:blank") as page:
+        page.clock.install()
+        page.expose_function("kernel", kernel)
+        source = (STATIC / "built" / "widget.js").read_text(encoding="utf-8")
+        page.evaluate(SHOW_WITH_A_SILENT_KERNEL, [source, bench("hi").script])
+        alert = page.get_by_role("alert")
+        expect(alert).to_have_text("")
+        page.clock.fast_forward(3_001)
+        expect(alert).to_contain_text("the kernel has not answered yet")
+        page.evaluate("(answer) => told(answer)", answer(waiting[0]))
+        expect(page.locator(".lane")).to_have_count(4)
+        expect(alert).to_have_text("")

@@ -15,6 +15,7 @@ import { shortcuts } from "./keys.js";
 import { between, fromTheStart, moments } from "./timeline.js";
 import { happening, outcomes } from "./words.js";
 
+const PATIENCE = 3000; // ms until it is said that an answer is long in coming
 const NOT_SAID = 1; // moments are told from here on: what happens at 0 too
 
 export class Bench {
@@ -84,7 +85,7 @@ export class Bench {
     this.node.setAttribute("aria-busy", "true");
     let timeline;
     try {
-      timeline = await this._source.run(script);
+      timeline = await this._answer(this._source.run(script));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       if (asked === this._asked) this._fail(error.message);
@@ -98,6 +99,18 @@ export class Bench {
     this.script = script;
     this._load(timeline);
     return true;
+  }
+
+  /** Waits for an answer; says so where it is long in coming. */
+  async _answer(asked) {
+    const { silence } = this._source;
+    const slow = setTimeout(() => this._fail(silence), PATIENCE);
+    try {
+      return await asked;
+    } finally {
+      clearTimeout(slow);
+      if (this._error.textContent === silence) this._fail("");
+    }
   }
 
   _load(run) {
@@ -245,7 +258,7 @@ export class Bench {
     this._details.focus();
     const { id } = packet;
     try {
-      const taken = await this._source.packet(this.script, over, id);
+      const taken = await this._answer(this._source.packet(this.script, over, id));
       if (this._chosen?.id === id && this._chosen.over === over) this._details.showBytes(taken);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
@@ -317,7 +330,7 @@ export class Bench {
   async _save() {
     const over = this._over.value;
     try {
-      download(await this._source.capture(this.script, over), `bench-${over}-seed-${this.script.seed}.pcapng`);
+      download(await this._answer(this._source.capture(this.script, over)), `bench-${over}-seed-${this.script.seed}.pcapng`);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       this._fail(error.message);

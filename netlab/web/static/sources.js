@@ -5,6 +5,8 @@ export class SourceError extends Error {}
 
 /** The server that the page came from. */
 export class HttpSource {
+  silence = "netlab web has not answered yet";
+
   async run(script) {
     return (await this._post("/bench/run", script)).json();
   }
@@ -34,6 +36,8 @@ export class HttpSource {
 
 /** The Python kernel of a notebook, through the widget's messages. */
 export class WidgetSource {
+  silence = "the kernel has not answered yet: another cell is at work, or it was restarted (then run this cell again)";
+
   constructor(model) {
     this._model = model;
     this._asked = new Map();

@@ -1160,6 +1160,7 @@ function slider({ option, name, values }, changed) {
 var SourceError = class extends Error {
 };
 var WidgetSource = class {
+  silence = "the kernel has not answered yet: another cell is at work, or it was restarted (then run this cell again)";
   constructor(model) {
     this._model = model;
     this._asked = /* @__PURE__ */ new Map();
@@ -1208,6 +1209,7 @@ function shortcuts(node, scope, deeds) {
 }
 
 // bench.js
+var PATIENCE = 3e3;
 var NOT_SAID = 1;
 var Bench = class {
   /** `still` opens the run at its end, as a notebook wants it. */
@@ -1308,7 +1310,7 @@ var Bench = class {
     this.node.setAttribute("aria-busy", "true");
     let timeline;
     try {
-      timeline = await this._source.run(script);
+      timeline = await this._answer(this._source.run(script));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       if (asked === this._asked) this._fail(error.message);
@@ -1322,6 +1324,17 @@ var Bench = class {
     this.script = script;
     this._load(timeline);
     return true;
+  }
+  /** Waits for an answer; says so where it is long in coming. */
+  async _answer(asked) {
+    const { silence } = this._source;
+    const slow = setTimeout(() => this._fail(silence), PATIENCE);
+    try {
+      return await asked;
+    } finally {
+      clearTimeout(slow);
+      if (this._error.textContent === silence) this._fail("");
+    }
   }
   _load(run) {
     const wasAtItsEnd = this._player.cursor > 0 && this._player.cursor >= this._player.end;
@@ -1449,7 +1462,7 @@ var Bench = class {
     this._details.focus();
     const { id } = packet;
     try {
-      const taken = await this._source.packet(this.script, over, id);
+      const taken = await this._answer(this._source.packet(this.script, over, id));
       if (this._chosen?.id === id && this._chosen.over === over) this._details.showBytes(taken);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
@@ -1512,7 +1525,7 @@ var Bench = class {
   async _save() {
     const over = this._over.value;
     try {
-      download(await this._source.capture(this.script, over), `bench-${over}-seed-${this.script.seed}.pcapng`);
+      download(await this._answer(this._source.capture(this.script, over)), `bench-${over}-seed-${this.script.seed}.pcapng`);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       this._fail(error.message);
