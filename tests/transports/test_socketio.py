@@ -28,7 +28,7 @@ from netlab.protocols.websocket import frame
 from netlab.transports.socketio import NeedsExtra
 from netlab.units import KIB, MS
 
-from .arena import WEBSOCKET, RawSio, RawTcp, Relay, Server, live, masked, person, raw, server
+from .arena import MEMORY_GIVEN_BACK, WEBSOCKET, RawSio, RawTcp, Relay, Server, live, masked, person, raw, server
 
 POLLING = "/socket.io/?EIO=4&transport=polling"
 
@@ -420,7 +420,7 @@ asyncio.run(main())
 async def test_a_stalled_client_costs_little(carrier: str) -> None:
     """200 MB are said to a client that does not read: at most 8 MB of memory, in a process of its own."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", STALLED), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        *(sys.executable, "-c", STALLED), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=MEMORY_GIVEN_BACK
     )
     assert child.stdin is not None
     assert child.stdout is not None

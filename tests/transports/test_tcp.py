@@ -26,7 +26,7 @@ from netlab.transports.tcp import TcpServer
 from netlab.transports.url import parse_url
 from netlab.units import KIB, MIB, MS
 
-from .arena import Relay, live, person, raw, server
+from .arena import MEMORY_GIVEN_BACK, Relay, live, person, raw, server
 
 FREE = ChatLimits(message_rate=0)
 
@@ -202,7 +202,8 @@ asyncio.run(main())
 @live(100)
 async def test_a_stalled_reader_costs_the_server_at_most_its_limit() -> None:
     """Measured from outside: the memory of a server process, and what the kernel holds for the one that stalls."""
-    process = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
+    command, pipe = [sys.executable, "-c", SERVER], subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=MEMORY_GIVEN_BACK)  # noqa: ASYNC220
     try:
         assert process.stdout is not None
         url = (await asyncio.get_running_loop().run_in_executor(None, process.stdout.readline)).strip()
