@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from typing import Any, Protocol, cast
 
@@ -270,8 +271,64 @@ class ServerEnd(asyncio.Protocol):
         self._shell.closed(self._conn, said=False)
 
 
-class StreamClient(asyncio.Protocol):
-    """A client's connection. Made anew for each attempt to connect.
+class ClientConnection(asyncio.Protocol, ABC):
+    """A client's connection, whatever its messages stand in there. Made anew for each attempt to connect."""
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
+        self._loop = asyncio.get_running_loop()
+        self._over = False
+        self._outbox: list[bytes] = []
+        self._made: asyncio.Transport | None = None
+        """What the connection is, from when something can be said on it."""
+
+    def say(self, message: bytes, *, hello: bool) -> None:
+        """Send a message; what is said within one turn of the loop goes out as one write."""
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox += self._packets(message, hello=hello)
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        if not self._over:
+            self._send(outbox)
+
+    @abstractmethod
+    def _packets(self, message: bytes, *, hello: bool) -> list[bytes]:
+        """A message as it travels here."""
+
+    @abstractmethod
+    def _send(self, packets: list[bytes]) -> None:
+        """Send what was said, as one write."""
+
+    @abstractmethod
+    def _say_bye(self) -> None:
+        """The last that is said."""
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """What the transport has found out about its path, where it tells."""
+        return {}
+
+    def hang_up(self, *, said: bool) -> None:
+        """Close: with a goodbye, after what is on its way in both directions; or at once."""
+        if self._over:
+            return
+        if self._made is None:
+            self._over = True
+            self._callbacks.disconnected()
+        elif said:
+            self._flush()
+            self._over = True
+            self._say_bye()
+            self._loop.call_later(LINGER_S, self._made.abort)
+        else:
+            self._over = True
+            self._made.abort()
+
+
+class StreamClient(ClientConnection):
+    """A client's connection over a stream of netlab's packets.
 
     Attributes:
         silence_is_seen: as a server's.
@@ -280,12 +337,8 @@ class StreamClient(asyncio.Protocol):
     silence_is_seen = False
 
     def __init__(self, callbacks: Callbacks) -> None:
-        self._callbacks = callbacks
-        self._loop = asyncio.get_running_loop()
+        super().__init__(callbacks)
         self._message_ids = MessageIds(int.from_bytes(callbacks.entropy(4), "big"))
-        self._over = False
-        self._outbox: list[bytes] = []
-        self._made: asyncio.Transport | None = None
 
     @property
     def _transport(self) -> asyncio.Transport:
@@ -325,50 +378,23 @@ class StreamClient(asyncio.Protocol):
         self._callbacks.counters["packets_in"] += self._machine.packets_in - packets
         self._alarm.set(self._machine.deadline)
 
-    def say(self, message: bytes, *, hello: bool) -> None:
-        """Send a message; what is said within one turn of the loop goes out as one write."""
+    def _packets(self, message: bytes, *, hello: bool) -> list[bytes]:
         packet_type = PacketType.HELLO if hello else PacketType.DATA
-        if not self._outbox:
-            self._loop.call_soon(self._flush)
-        self._outbox += encode_message(
+        return encode_message(
             message, message_id=self._message_ids.next(), max_payload=STREAM_PAYLOAD, packet_type=packet_type
         )
 
-    def _flush(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        if not self._over:
-            self._callbacks.counters["packets_out"] += len(outbox)
-            self._put(outbox)
+    def _send(self, packets: list[bytes]) -> None:
+        self._callbacks.counters["packets_out"] += len(packets)
+        self._put(packets)
 
     def _put(self, packets: list[bytes]) -> None:
         self._transport.write(b"".join(packets))
 
     def _say_bye(self) -> None:
-        """The last that is said on this stream."""
         self._transport.write(BYE)
         if self._transport.can_write_eof():  # our FIN; the server's follows when it has read the goodbye
             self._transport.write_eof()
-
-    @property
-    def figures(self) -> dict[str, int]:
-        """What the transport has found out about its path, where it tells."""
-        return {}
-
-    def hang_up(self, *, said: bool) -> None:
-        """Close: with a goodbye, after what is on its way in both directions; or at once."""
-        if self._over:
-            return
-        if self._made is None:
-            self._over = True
-            self._callbacks.disconnected()
-        elif said:
-            self._flush()
-            self._over = True
-            self._say_bye()
-            self._loop.call_later(LINGER_S, self._transport.abort)
-        else:
-            self._over = True
-            self._transport.abort()
 
     def _lost(self, detail: str) -> None:
         if not self._over:

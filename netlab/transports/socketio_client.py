@@ -21,7 +21,7 @@ from netlab.errors import DecodeError
 from netlab.protocols import engineio, socketio, websocket
 from netlab.protocols.socketio import MESSAGE_MOST
 from netlab.transports.alarm import Alarm, now_ns
-from netlab.transports.byte_stream import LINGER_S, prepare_socket
+from netlab.transports.byte_stream import ClientConnection, prepare_socket
 from netlab.transports.client_shell import Callbacks
 from netlab.transports.socketio_frames import TextMessages
 from netlab.transports.url import Address
@@ -29,18 +29,14 @@ from netlab.transports.websocket import Malformed, goodbye_in
 from netlab.units import MS
 
 
-class SocketIoClient(asyncio.Protocol):
-    """A client's connection over Socket.IO. Made anew for each attempt to connect."""
+class SocketIoClient(ClientConnection):
+    """A client's connection over Socket.IO."""
 
     def __init__(self, callbacks: Callbacks) -> None:
-        self._callbacks = callbacks
-        self._loop = asyncio.get_running_loop()
-        self._over = False
-        self._outbox: list[bytes] = []
+        super().__init__(callbacks)
         self._messages = TextMessages()
         self._silence_most = 0  # ns; over 0 when the session stands
         self._dead_at = 0
-        self._made: asyncio.Transport | None = None
         self._answered: asyncio.Future[None] = self._loop.create_future()
         self._alarm = Alarm(self._loop, self._maybe_dead)
 
@@ -160,22 +156,14 @@ class SocketIoClient(asyncio.Protocol):
 
     # What goes
 
-    def say(self, message: bytes, *, hello: bool) -> None:
-        """Send a message; what is said within one turn of the loop goes out as one write."""
-        if not self._outbox:
-            self._loop.call_soon(self._flush)
-        self._outbox.append(socketio.said(message))
+    def _packets(self, message: bytes, *, hello: bool) -> list[bytes]:
+        return [socketio.said(message)]
 
-    def _flush(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        if not self._over:
-            self._send(outbox)
-
-    def _send(self, texts: list[bytes]) -> None:
+    def _send(self, packets: list[bytes]) -> None:
         if self._http.state is not State.OPEN:
             return
-        self._callbacks.counters["packets_out"] += len(texts)
-        for text in texts:
+        self._callbacks.counters["packets_out"] += len(packets)
+        for text in packets:
             self._http.send_text(text)
         self._write_due()
 
@@ -186,29 +174,11 @@ class SocketIoClient(asyncio.Protocol):
 
     # The end
 
-    @property
-    def figures(self) -> dict[str, int]:
-        """The kernel's TCP tells nothing here."""
-        return {}
-
-    def hang_up(self, *, said: bool) -> None:
-        """Close: with a goodbye, after what is on its way in both directions; or at once."""
-        if self._over:
-            return
-        if self._made is None:
-            self._over = True
-            self._callbacks.disconnected()
-        elif said:
-            self._flush()
-            self._over = True
-            self._send([socketio.DISCONNECT])
-            if self._http.state is State.OPEN:
-                self._http.send_close(websocket.NORMAL)
-            self._write_due()
-            self._loop.call_later(LINGER_S, self._transport.abort)
-        else:
-            self._over = True
-            self._transport.abort()
+    def _say_bye(self) -> None:
+        self._send([socketio.DISCONNECT])
+        if self._http.state is State.OPEN:
+            self._http.send_close(websocket.NORMAL)
+        self._write_due()
 
     def _maybe_dead(self) -> None:
         if now_ns(self._loop) < self._dead_at:
