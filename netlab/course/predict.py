@@ -2,7 +2,7 @@
 
     guess = predict("goodput at 1 % loss", 3.0, unit="Mbit/s")
     run = ...                                   # only now
-    guess.draw(figures.goodput(run))            # the guess, on the result's axes
+    guess.draw(run.draw())                      # the guess, on the result's axes
     guess.compare(run.goodput)                  # guess, result, and how near
 
 The first guess counts: whoever guesses again after the result was shown is told so. Who guesses learns more from the
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 COLOUR = "#CC79A7"
 """Okabe and Ito's reddish purple, and dotted: no other line of the course's figures is."""
+
+INK = "#7A3560"
+"""The same hue, dark enough to be read."""
 
 
 class BadGuess(NetlabError, ValueError):
@@ -110,22 +113,23 @@ class Guess:
         """A dotted line at the guess, across the figure of the result, with its name beside it."""
         from matplotlib.patheffects import withStroke
 
+        from netlab.course.line_name import put_where_least_is_covered
+
         halo = [withStroke(linewidth=4, foreground="white")]
         line, across = (ax.axhline, ax.get_yaxis_transform()) if axis == "y" else (ax.axvline, ax.get_xaxis_transform())
         line(self.value, color=COLOUR, linestyle=":", linewidth=2.5, path_effects=halo, zorder=6)
-        at = (0.99, self.value) if axis == "y" else (self.value, 0.99)
-        ax.text(
-            *at,
+        name = ax.text(
+            0,
+            0,
             f"your guess: {_number(self.value)}",
             transform=across,
-            ha="right",
-            va="bottom" if axis == "y" else "top",
             rotation=0 if axis == "y" else 90,
-            color=COLOUR,
+            color=INK,
             fontweight="bold",
-            path_effects=halo,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
             zorder=6,
         )
+        put_where_least_is_covered(name, ax, self.value, axis)
         return ax
 
 

@@ -180,7 +180,7 @@ def _draw_piece(
                 ha="center",
                 va="center",
                 fontsize=style.SMALL - 0.5,
-                color=theme.faint if texts else theme.ink,
+                color=theme.ink,
                 family="monospace",
             )
 
@@ -195,7 +195,7 @@ def _name_span(piece: Piece, spans: Sequence[tuple[int, int, int]]) -> tuple[str
 
 
 def _name_layers(ax: Axes, theme: Theme, layers: Sequence[Layer], places: dict[int, int], rows: int) -> None:
-    """To the right, each layer at the height of its first byte, in the order of the stack."""
+    """To the right, each layer behind the number of its first byte, and at its height, in the order of the stack."""
     wanted = [places.get(layer.start // ROW, rows - 1) + 0.5 for layer in layers]
     heights = style.spread(wanted, 1.75, low=0.7, high=max(rows - 0.7, 0.7 + 1.75 * (len(layers) - 1)))
     left = ROW + 0.5
@@ -203,7 +203,7 @@ def _name_layers(ax: Axes, theme: Theme, layers: Sequence[Layer], places: dict[i
         colour = layer_colour(layer, theme)
         ax.add_patch(Rectangle((left, height - 0.62), 0.26, 1.26, facecolor=colour, edgecolor=theme.ink, linewidth=0.6))
         lines = (
-            (-0.42, layer_name(layer), style.SMALL, "bold"),
+            (-0.42, f"{layer.start}: {layer_name(layer)}", style.SMALL, "bold"),
             (0.05, _size(layer), style.TINY, "normal"),
             (
                 0.47,
@@ -233,7 +233,8 @@ def _caption(packet: CapturedPacket) -> str:
     star = "; * placement contested" if any(layer.contested for layer in packet.layers) else ""
     masked = "; letters without the mask" if any(layer.masked for layer in packet.layers) else ""
     return (
-        f"packet {record.number}, {record.original_len} bytes{cut}; bytes in hexadecimal, rows counted from 0"
+        f"packet {record.number}, {record.original_len} bytes{cut}; bytes in hexadecimal, rows counted from 0; "
+        "before a name: its first byte"
         f"{masked}{star}"
     )
 

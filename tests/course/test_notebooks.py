@@ -20,7 +20,7 @@ from netlab.course import check  # noqa: E402
 from tests.conftest import User  # noqa: E402
 from tests.course.run_notebooks import NOTEBOOKS, ROOT, is_live, read  # noqa: E402
 
-MOST_CELLS, MOST_LINES, MOST_BYTES = 40, 12, 300_000
+MOST_CELLS, MOST_LINES, MOST_WIDTH, MOST_BYTES = 40, 12, 108, 300_000
 
 LESSONS = [path for path in NOTEBOOKS if re.match(r"(0[1-9]|1[0-2])-", path.name)]
 PARTS = ("predict", "run", "compare", "explain", "exercise", "what the model leaves out", "further reading")
@@ -67,6 +67,7 @@ def test_its_size(path: Path) -> None:
     assert path.stat().st_size <= MOST_BYTES
     for cell in code_cells(notebook):
         assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
+        assert max(map(len, cell.source.splitlines())) <= MOST_WIDTH, f"a page cuts this line off: {cell.source}"
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=name)

@@ -71,3 +71,26 @@ def test_the_guess_is_drawn_at_its_value(axis: Any) -> None:
     drawn = ax.lines[-1]
     assert set(drawn.get_ydata() if axis == "y" else drawn.get_xdata()) == {4}
     assert ax.texts[-1].get_text() == "your guess: 4"
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+@pytest.mark.parametrize(
+    "way", [([0, 10], [0, 10]), ([0, 10], [10, 0]), ([0, 5, 10], [5, 0, 5]), ([0, 10], [4.2, 4.2])]
+)
+def test_the_name_of_the_guess_covers_no_line_and_no_other_words(
+    axis: Any, way: tuple[list[float], list[float]]
+) -> None:
+    from matplotlib.figure import Figure
+    from matplotlib.path import Path
+
+    figure = Figure(figsize=(9, 6))
+    ax = figure.subplots()
+    along, up = way if axis == "y" else way[::-1]
+    (line,) = ax.plot(along, up, label="what happened")
+    ax.set(xlim=(0, 10), ylim=(0, 10))
+    other = ax.text(0.99, 0.99, "other words", transform=ax.transAxes, ha="right", va="top")
+    predict(next(QUESTIONS), 4).draw(ax, axis=axis)
+    figure.draw_without_rendering()
+    box = ax.texts[-1].get_window_extent()
+    assert not Path(ax.transData.transform(line.get_xydata())).intersects_bbox(box, filled=False)
+    assert not box.overlaps(other.get_window_extent())

@@ -101,14 +101,17 @@ class Buffers(msgspec.Struct, frozen=True, kw_only=True):
             line(ax, k, name, [(bdp, wait) for bdp, _, wait in points])
             if k == 0:
                 for bdp, goodput, wait in points:
-                    words = f"{goodput:.1f} Mbit/s"
-                    ax.annotate(words, (bdp, wait), (-4, 7), textcoords="offset points", ha="right", fontsize=8)
+                    words, end = f"{goodput:.1f} Mbit/s", "right" if bdp > points[0][0] else "left"
+                    ax.annotate(
+                        words, (bdp, wait), (-4, 7), textcoords="offset points", ha=end, fontsize=8, zorder=7,
+                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+                    )  # fmt: skip
         ticks = [bdp for bdp, _, _ in next(iter(self.lines.values()))]
         ax.set_xscale("log")
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
-        ax.set_ylim(0, None)
         ax.margins(y=0.12)
+        ax.set_ylim(-0.03 * ax.get_ylim()[1], None)  # a line at 0 stands above the axis
         legend(ax)
         return ax
 

@@ -39,4 +39,5 @@ def line(
 
 def legend(ax: Axes) -> None:
     """Names of the lines, where the axes have most room."""
-    ax.legend(frameon=False, fontsize=style.SMALL, loc="best")
+    names = ax.legend(frameon=True, facecolor="white", edgecolor="none", fontsize=style.SMALL, loc="best")
+    names.set_zorder(7)  # above a guess, which is drawn later

@@ -106,15 +106,13 @@ def lists(seen: ThreePlaces, *, ax: Axes | None = None, theme: Theme = LIGHT) ->
     ax.grid(visible=False)
     where: dict[str, dict[int, list[int]]] = {place: {} for place in PLACES}
     for place, records in those.items():
-        for row, (_, number, dropped) in enumerate(records, 1):
-            if not (dropped and place == WIRE):
-                where[place].setdefault(number, []).append(row)
+        for row, (_, number, _) in enumerate(records, 1):
+            where[place].setdefault(number, []).append(row)
     for x, (one, other) in enumerate(((CLIENT, WIRE), (WIRE, SERVER))):
         for number, rows in where[one].items():
             for k, target in enumerate(where[other].get(number, [])):
                 start = rows[min(k, len(rows) - 1)]
-                style_of = "-" if start == target else (0, (4, 2))
-                ax.plot((x + 0.27, x + 0.73), (start, target), color=theme.faint, linewidth=1.1, linestyle=style_of)
+                ax.plot((x + 0.27, x + 0.73), (start, target), color=theme.faint, linewidth=1.1, linestyle=(0, (4, 2)))
     for x, records in enumerate(those.values()):
         copies: Counter[int] = Counter()
         for row, (at, number, dropped) in enumerate(records, 1):
