@@ -16,7 +16,7 @@ MAX_FRAGMENTS = 256
 """Fragments of one message."""
 
 MIN_FRAGMENT = 512
-"""Payload of a fragment that is not the last, bytes: against the tiny-fragment attack (RFC 1858 §3)."""
+"""Payload of a fragment that is not the last, bytes: against the tiny-fragment attack (RFC 1858)."""
 
 DATAGRAM_PAYLOAD = 1200
 """UDP payload of one datagram, bytes: what QUIC assumes of any path (RFC 9000 §14); never IP-fragmented."""

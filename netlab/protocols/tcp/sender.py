@@ -268,7 +268,8 @@ class Sender:
             if not self._has_room(len(sent.payload), now):
                 return
             self.retransmit(sent, now, "not known to have arrived, and nothing else to send (RFC 6675 §4 (3))")
-        # (4): "then one segment of up to SMSS octets MAY be returned [...] if HighACK is greater than RescueRxt"
+        # (4): "If HighACK is greater than RescueRxt [...], then one segment of up to SMSS octets that MUST include the
+        # highest outstanding unSACKed sequence number SHOULD be returned, and RescueRxt set to RecoveryPoint"
         if board.rescue is not None and self.snd_una > board.rescue:
             last = board.last_outstanding()
             if last is not None and not last.again and self._has_room(len(last.payload), now):
