@@ -149,6 +149,43 @@ def test_two_pages_meet_in_the_real_rooms_and_talk_alone(browser: Browser, addre
         expect(ann.get_by_role("log")).to_contain_text("bob says goodbye")
 
 
+KEEP_SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket { constructor(...where) { super(...where); window.sockets.push(this); } };
+"""
+
+
+def test_after_a_cut_the_chat_goes_on_where_it_was(browser: Browser, address: str) -> None:
+    """A close code other than 1000 is a cut for the server too; while the page is offline it finds no way back."""
+    with browser.new_context() as cut_off, opened(browser, address) as bob:
+        cut_off.add_init_script(KEEP_SOCKETS)
+        ann = cut_off.new_page()
+        ann.goto(address)
+        for page, name in ((ann, "amy"), (bob, "ben")):
+            page.get_by_label("Your name").fill(name)
+            page.get_by_role("button", name="Enter", exact=True).click()
+            expect(page.get_by_label("Message")).to_be_focused()
+        cut_off.set_offline(True)
+        ann.evaluate("sockets.at(-1).close(3001)")
+        state = ann.locator(".chat .state")
+        expect(state).to_contain_text("Cut off: the connection is cut. Connecting again")
+        bob.get_by_label("Message").fill("are you there?")
+        bob.keyboard.press("Enter")
+        expect(bob.get_by_role("log")).to_contain_text("ben: are you there?")
+        ann.get_by_label("Message").fill("once")
+        ann.get_by_role("button", name="Say", exact=True).click()
+        cut_off.set_offline(False)
+        expect(ann.get_by_role("log")).to_contain_text("connected again", timeout=20_000)
+        expect(ann.get_by_role("log")).to_contain_text("ben: are you there?")
+        expect(state).to_have_text(re.compile("^In lobby as amy: .*amy.*ben"))
+        expect(bob.get_by_role("log")).to_contain_text("amy: once")
+        for page in (ann, bob):
+            log = page.get_by_role("log").inner_text()
+            assert (log.count("are you there?"), log.count("amy: once")) == (1, 1)
+        ann.get_by_role("button", name="Leave").click()
+        expect(bob.get_by_role("log")).to_contain_text("amy says goodbye")
+
+
 def test_other_dice_give_another_run_that_can_be_compared_and_taken_back(browser: Browser, address: str) -> None:
     with opened(browser, address) as page:
         say(page, "hi")

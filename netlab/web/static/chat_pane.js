@@ -5,9 +5,14 @@ import { ChatSession } from "./chat_session.js";
 import { button, el, unique } from "./dom.js";
 import { DecodeError, ERROR, HELLO, Joiner, DATA, decode, split } from "./packet_codec.js";
 import { printable } from "./printable.js";
+import { Redial } from "./redial.js";
 
 const MOST_LINES = 300;
 const EVERYBODY = "";
+const NO_PACKET = "no_packet";
+
+/** Goodbyes after which connecting again would not help. A server that is closed may be started again. */
+const LASTING = new Set(["bad_name", "name_taken", "bad_token", "hello_first", "resumed_elsewhere", NO_PACKET]);
 
 export class ChatPane {
   constructor(address, { asksForToken = false } = {}) {
@@ -34,24 +39,41 @@ export class ChatPane {
     this._say = el("form", { class: "speak", hidden: true, onsubmit: (event) => this._speak(event) },
       el("label", { for: to }, "To"), this._to,
       el("label", { for: text, class: "visually-hidden" }, "Message"), this._text,
-      el("button", { type: "submit", class: "primary" }, "Say"), button("Leave", () => this._socket.close(1000)));
+      el("button", { type: "submit", class: "primary" }, "Say"), button("Leave", () => this._leave()));
     this.node.append(this._enter, this._state, this._lines, this._say);
   }
 
   _connect(event) {
     event.preventDefault();
     this._session = new ChatSession(this._name.value, this._token.value);
-    this._joiner = new Joiner();
+    this._redial = new Redial();
     this._inRoom = this._room.value;
-    this._goodbye = null;
+    this._hasLeft = false;
     this._state.textContent = "Connecting…";
+    this._dial();
+  }
+
+  _dial() {
     this._socket?.close();
+    this._joiner = new Joiner();
+    this._goodbye = null;
     const socket = new WebSocket(this._address);
     this._socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this._flush(HELLO);
+    socket.onopen = () => {
+      this._session.connected();
+      this._flush(HELLO);
+    };
     socket.onmessage = ({ data }) => this._received(socket, data);
-    socket.onclose = ({ code }) => socket === this._socket && this._closed(code);
+    socket.onclose = () => socket === this._socket && this._closed();
+  }
+
+  /** Goodbye: to the hub too, where it can be reached. */
+  _leave() {
+    this._hasLeft = true;
+    clearTimeout(this._waiting);
+    if (this._socket.readyState === WebSocket.CLOSED) this._ended("you left");
+    else this._socket.close(1000);
   }
 
   _flush(type = DATA) {
@@ -69,7 +91,7 @@ export class ChatPane {
       message = this._joiner.add(packet);
     } catch (error) {
       if (!(error instanceof DecodeError || error instanceof SyntaxError || error instanceof TypeError)) throw error;
-      this._goodbye = `what came is no packet of netlab: ${error.message}`;
+      this._goodbye = { code: NO_PACKET, words: `what came is no packet of netlab: ${error.message}` };
       socket.close(1000);
       return;
     }
@@ -78,12 +100,20 @@ export class ChatPane {
     this._flush();
   }
 
-  _closed(code) {
-    const was = this._session.sid !== null;
-    this._session.sid = null;
+  _closed() {
+    this._session.cut();
+    const { mayResume } = this._session;
+    const why = this._goodbye?.words ?? (mayResume ? "the connection is cut" : "no hub answers there, or it takes no page of this address");
+    const pause = mayResume && !this._hasLeft && !LASTING.has(this._goodbye?.code) ? this._redial.next(performance.now()) : null;
+    if (pause === null) return this._ended(this._hasLeft ? "you left" : why);
+    this._state.textContent = `Cut off: ${printable(why)}. Connecting again; what you say now is sent then.`;
+    this._waiting = setTimeout(() => this._dial(), pause);
+  }
+
+  _ended(why) {
+    for (const happened of this._session.end()) this._show(happened);
     this._say.hidden = true;
     this._enter.hidden = false;
-    const why = this._goodbye ?? (code === 1000 ? "you left" : was ? "the connection is cut" : "no hub answers there");
     this._state.textContent = `Not in a room: ${printable(why)}.`;
   }
 
@@ -99,13 +129,24 @@ export class ChatPane {
   _show(happened) {
     switch (happened.kind) {
       case "welcome":
+        this._redial.connected();
         this._session.join(this._inRoom);
+        return;
+      case "resumed":
+        this._redial.connected();
+        this._line("notice", "connected again: what was said meanwhile comes now");
+        return;
+      case "restarted":
+        this._redial.connected();
+        this._line("notice", "connected again, but the server has forgotten who was here: what was said meanwhile is not told");
         return;
       case "entered":
         this._inRoom = happened.room;
         this._enter.hidden = true;
-        this._say.hidden = false;
-        this._text.focus();
+        if (this._say.hidden) {
+          this._say.hidden = false;
+          this._text.focus();
+        }
         this._members();
         return;
       case "members":
@@ -123,7 +164,7 @@ export class ChatPane {
         this._line("private", happened.text, `you, to ${happened.name} alone`);
         return;
       case "goodbye":
-        this._goodbye = happened.words;
+        this._goodbye = happened;
         return;
       default:
         this._line("notice", happened.words ?? "");
