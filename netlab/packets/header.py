@@ -27,7 +27,7 @@ class Shown(enum.Enum):
     BYTES = "bytes"
 
 
-class HeaderField(msgspec.Struct, frozen=True, kw_only=True):
+class HeaderField(msgspec.Struct, frozen=True):
     """One field.
 
     Attributes:
@@ -53,7 +53,7 @@ class HeaderField(msgspec.Struct, frozen=True, kw_only=True):
     def text(self, value: int) -> str:
         """A number as people read it.
 
-        >>> HeaderField(key="kind", name="kind", bits=4, shown=Shown.NAMED, means="", names={2: "query"}).text(2)
+        >>> HeaderField("kind", "kind", 4, Shown.NAMED, "", names={2: "query"}).text(2)
         '2 query'
         """
         match self.shown:
@@ -129,7 +129,7 @@ class Header:
     def drawing(self) -> str:
         """The header as RFCs draw it: 32 bits in a row.
 
-        >>> word = Header("word", "word", HeaderField(key="w", name="word", bits=32, shown=Shown.DECIMAL, means=""))
+        >>> word = Header("word", "word", HeaderField("w", "word", 32, Shown.DECIMAL, ""))
         >>> print(word.drawing().splitlines()[3])
         |                             word                              |
         """

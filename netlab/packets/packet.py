@@ -56,63 +56,29 @@ class PacketType(enum.IntEnum):
     SEGMENT = 8
 
 
+TYPE_NAMES = {kind.value: kind.name.lower() for kind in PacketType}
+
 SESSION = 0x01
 """Flag: the payload begins with the 8 bytes of the session token."""
 
 HEADER = Header(
     "netlab",
     "netlab packet",
+    HeaderField("magic", "magic", 16, Shown.TEXT, "NL: what every packet begins with", drawn="'N' 'L' (0x4E 0x4C)"),
+    HeaderField("version", "version", 4, Shown.DECIMAL, "of this header: 1"),
+    HeaderField("type", "type", 4, Shown.NAMED, "what the packet is for", names=TYPE_NAMES),
+    HeaderField("flags", "flags", 8, Shown.FLAGS, "what is special", names={SESSION: "SESSION"}),
+    HeaderField("payload_length", "payload length", 16, Shown.DECIMAL, "with the session token", unit="bytes"),
+    HeaderField("fragment_index", "fragment index", 16, Shown.DECIMAL, "which fragment, from 0"),
+    HeaderField("fragment_count", "fragment count", 16, Shown.DECIMAL, "fragments of the message"),
+    HeaderField("reserved", "reserved", 16, Shown.HEX, "sent 0, ignored", drawn="reserved: sent 0, ignored"),
+    HeaderField("message_id", "message id", 32, Shown.HEX, "the message, for the endpoint that sends"),
     HeaderField(
-        key="magic",
-        name="magic",
-        bits=16,
-        shown=Shown.TEXT,
-        means="NL: what every packet begins with",
-        drawn="'N' 'L' (0x4E 0x4C)",
-    ),
-    HeaderField(key="version", name="version", bits=4, shown=Shown.DECIMAL, means="of this header: 1"),
-    HeaderField(
-        key="type",
-        name="type",
-        bits=4,
-        shown=Shown.NAMED,
-        means="what the packet is for",
-        names={packet_type.value: packet_type.name.lower() for packet_type in PacketType},
-    ),
-    HeaderField(
-        key="flags", name="flags", bits=8, shown=Shown.FLAGS, means="what is special", names={SESSION: "SESSION"}
-    ),
-    HeaderField(
-        key="payload_length",
-        name="payload length",
-        bits=16,
-        shown=Shown.DECIMAL,
-        unit="bytes",
-        means="bytes behind this header, the session token among them",
-    ),
-    HeaderField(
-        key="fragment_index", name="fragment index", bits=16, shown=Shown.DECIMAL, means="which fragment, from 0"
-    ),
-    HeaderField(
-        key="fragment_count", name="fragment count", bits=16, shown=Shown.DECIMAL, means="fragments of the message"
-    ),
-    HeaderField(
-        key="reserved",
-        name="reserved",
-        bits=16,
-        shown=Shown.HEX,
-        means="sent 0, ignored",
-        drawn="reserved: sent 0, ignored",
-    ),
-    HeaderField(
-        key="message_id", name="message id", bits=32, shown=Shown.HEX, means="the message, for the endpoint that sends"
-    ),
-    HeaderField(
-        key="crc",
-        name="CRC-32",
-        bits=32,
-        shown=Shown.HEX,
-        means="zlib.crc32 of bytes 0 to 15, then payload",
+        "crc",
+        "CRC-32",
+        32,
+        Shown.HEX,
+        "zlib.crc32 of bytes 0 to 15, then payload",
         drawn="CRC-32: zlib.crc32 of bytes 0 to 15, then payload",
     ),
 )
@@ -121,13 +87,7 @@ HEADER = Header(
 TOKEN = Header(
     "netlab",
     "session token",
-    HeaderField(
-        key="session",
-        name="session token",
-        bits=8 * SESSION_LEN,
-        shown=Shown.BYTES,
-        means="with flag SESSION: which session the datagram belongs to",
-    ),
+    HeaderField("session", "session token", 8 * SESSION_LEN, Shown.BYTES, "with flag SESSION: whose datagram it is"),
 )
 """What leads the payload of a packet with flag SESSION."""
 

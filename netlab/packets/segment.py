@@ -63,68 +63,29 @@ class Flag(enum.IntFlag):
     """Acknowledge this at once: the sender waits for it."""
 
 
+FLAG_NAMES = {flag.value: flag.name or "" for flag in Flag}
+
 ELICITS, FIN, UNORDERED, PROMPT = 1, 2, 4, 8  # as plain numbers: enum's arithmetic is slow where every datagram passes
 
 HEADER = Header(
     "rudp",
     "rudp segment",
-    HeaderField(
-        key="number",
-        name="packet number",
-        bits=32,
-        shown=Shown.DECIMAL,
-        means="of this datagram: never used twice; without flag ELICITS it says nothing",
-    ),
-    HeaderField(
-        key="settled",
-        name="settled",
-        bits=16,
-        shown=Shown.DECIMAL,
-        unit="packets",
-        means="how far below this number the oldest lies that the sender waits for",
-    ),
-    HeaderField(key="stream", name="stream", bits=16, shown=Shown.DECIMAL, means="which stream the data belongs to"),
-    HeaderField(
-        key="flags",
-        name="flags",
-        bits=8,
-        shown=Shown.FLAGS,
-        means="what is special",
-        names={flag.value: flag.name or "" for flag in Flag},
-    ),
-    HeaderField(
-        key="ack_ranges", name="ack ranges", bits=8, shown=Shown.DECIMAL, means="how many ranges are acknowledged below"
-    ),
-    HeaderField(
-        key="ack_delay",
-        name="ack delay",
-        bits=16,
-        shown=Shown.DECIMAL,
-        unit="x 8 us",
-        means="how long the largest number acknowledged has waited for it",
-    ),
-    HeaderField(
-        key="offset", name="stream offset", bits=32, shown=Shown.DECIMAL, means="of the data in its stream, bytes"
-    ),
-    HeaderField(
-        key="max_data",
-        name="max data",
-        bits=32,
-        shown=Shown.DECIMAL,
-        means="how many bytes of all streams the peer may send in all",
-    ),
+    HeaderField("number", "packet number", 32, Shown.DECIMAL, "never used twice; without flag ELICITS it says nothing"),
+    HeaderField("settled", "settled", 16, Shown.DECIMAL, "how far below it the oldest awaited lies", unit="packets"),
+    HeaderField("stream", "stream", 16, Shown.DECIMAL, "which stream the data belongs to"),
+    HeaderField("flags", "flags", 8, Shown.FLAGS, "what is special", names=FLAG_NAMES),
+    HeaderField("ack_ranges", "ack ranges", 8, Shown.DECIMAL, "how many ranges are acknowledged below"),
+    HeaderField("ack_delay", "ack delay", 16, Shown.DECIMAL, "how long the largest number has waited", unit="x 8 us"),
+    HeaderField("offset", "stream offset", 32, Shown.DECIMAL, "of the data in its stream, bytes"),
+    HeaderField("max_data", "max data", 32, Shown.DECIMAL, "how many bytes of all streams the peer may send in all"),
 )
 """The header, field by field. What is known of it elsewhere (scapy, Wireshark, `netlab layers`) is made from this."""
 
 RANGE = Header(
     "rudp",
     "acknowledged range",
-    HeaderField(
-        key="first", name="first acknowledged", bits=32, shown=Shown.DECIMAL, means="the range's first packet number"
-    ),
-    HeaderField(
-        key="last", name="last acknowledged", bits=32, shown=Shown.DECIMAL, means="the range's last packet number"
-    ),
+    HeaderField("first", "first acknowledged", 32, Shown.DECIMAL, "the range's first packet number"),
+    HeaderField("last", "last acknowledged", 32, Shown.DECIMAL, "the range's last packet number"),
 )
 """What follows the header as many times as `ack ranges` says, the newest range first; then the data."""
 

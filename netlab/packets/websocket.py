@@ -44,32 +44,30 @@ OPCODES = {opcode.value: opcode.name.lower() for opcode in Opcode}
 HEADER = Header(
     "websocket",
     "WebSocket frame",
-    HeaderField(key="fin", name="final", bits=1, shown=Shown.DECIMAL, means="1: a message ends with it", drawn="F"),
-    HeaderField(
-        key="rsv1", name="reserved 1", bits=1, shown=Shown.DECIMAL, means="of extensions: it is compressed", drawn="1"
-    ),
-    HeaderField(key="rsv2", name="reserved 2", bits=1, shown=Shown.DECIMAL, means="of extensions", drawn="2"),
-    HeaderField(key="rsv3", name="reserved 3", bits=1, shown=Shown.DECIMAL, means="of extensions", drawn="3"),
-    HeaderField(key="opcode", name="opcode", bits=4, shown=Shown.NAMED, means="what it is for", names=OPCODES),
-    HeaderField(key="mask", name="masked", bits=1, shown=Shown.DECIMAL, means="1: a masking key follows", drawn="M"),
-    HeaderField(key="length", name="length", bits=7, shown=Shown.DECIMAL, means="bytes; 126, 127: they are said next"),
+    HeaderField("fin", "final", 1, Shown.DECIMAL, "1: a message ends with it", drawn="F"),
+    HeaderField("rsv1", "reserved 1", 1, Shown.DECIMAL, "of extensions: it is compressed", drawn="1"),
+    HeaderField("rsv2", "reserved 2", 1, Shown.DECIMAL, "of extensions", drawn="2"),
+    HeaderField("rsv3", "reserved 3", 1, Shown.DECIMAL, "of extensions", drawn="3"),
+    HeaderField("opcode", "opcode", 4, Shown.NAMED, "what it is for", names=OPCODES),
+    HeaderField("mask", "masked", 1, Shown.DECIMAL, "1: a masking key follows", drawn="M"),
+    HeaderField("length", "length", 7, Shown.DECIMAL, "bytes; 126, 127: they are said next"),
 )
 """What every frame begins with."""
 
 LENGTH_16 = Header(
     "websocket",
     "WebSocket length",
-    HeaderField(key="length_16", name="extended length", bits=16, shown=Shown.DECIMAL, means="bytes", unit="bytes"),
+    HeaderField("length_16", "extended length", 16, Shown.DECIMAL, "bytes", unit="bytes"),
 )
 LENGTH_64 = Header(
     "websocket",
     "WebSocket length",
-    HeaderField(key="length_64", name="extended length", bits=64, shown=Shown.DECIMAL, means="bytes", unit="bytes"),
+    HeaderField("length_64", "extended length", 64, Shown.DECIMAL, "bytes", unit="bytes"),
 )
 KEY = Header(
     "websocket",
     "WebSocket key",
-    HeaderField(key="masking_key", name="masking key", bits=32, shown=Shown.HEX, means="the payload is XORed with it"),
+    HeaderField("masking_key", "masking key", 32, Shown.HEX, "the payload is XORed with it"),
 )
 
 MOST_HEADER = HEADER.len + LENGTH_64.len + KEY.len

@@ -57,7 +57,7 @@ def test_fields_are_read_where_the_codec_puts_them(
 
 def test_a_drawing_has_32_bits_in_a_row_and_an_edge_wherever_a_field_ends() -> None:
     def field(key: str, bits: int) -> HeaderField:
-        return HeaderField(key=key, name=key, bits=bits, shown=Shown.DECIMAL, means="")
+        return HeaderField(key, key, bits, Shown.DECIMAL, "")
 
     drawn = Header("x", "x", field("a", 4), field("b", 12), field("c", 16), field("d", 64)).drawing().splitlines()
     assert [line for line in drawn if "+" not in line][2:] == [
@@ -71,7 +71,7 @@ def test_a_drawing_has_32_bits_in_a_row_and_an_edge_wherever_a_field_ends() -> N
 
 def test_half_a_byte_is_no_header() -> None:
     with pytest.raises(ValueError, match="12 bits is not whole bytes"):
-        Header("x", "x", HeaderField(key="a", name="a", bits=12, shown=Shown.HEX, means=""))
+        Header("x", "x", HeaderField("a", "a", 12, Shown.HEX, ""))
 
 
 def test_values_are_read_as_people_do() -> None:
