@@ -165,7 +165,7 @@ def _is_carried(kind: SocketType, payload: bytes) -> bool:
         return kind in (SocketType.CONNECT, SocketType.DISCONNECT)
     if kind is SocketType.DISCONNECT:
         return False
-    payload.decode()  # RFC 8259 §8.1: JSON is UTF-8, which msgspec does not look at where it takes a value raw
+    payload.decode()  # JSON is UTF-8, which msgspec does not look at where it takes a value raw
     carried = _CARRIED[kind].decode(payload)
     if kind not in (SocketType.EVENT, SocketType.BINARY_EVENT):
         return True
