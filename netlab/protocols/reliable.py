@@ -1,8 +1,9 @@
 """Reliable datagrams (rudp): ordered streams of bytes over datagrams that are lost, doubled and reordered.
 
 Read `handshake` first (how a session begins), then `packets.segment` (what is on the wire). One `ReliableConnection` is
-one end. Its halves stand in `streams_out` and `loss_recovery` (what is sent, and sent again), and in `streams_in` (what
-comes). How much is on its way decides a congestion control, as it does for TCP.
+one end. Its halves stand in `streams_out` and `loss_recovery` (what is sent, and sent again), and in `streams_in` and
+`acknowledgments` (what comes, and when that is told). How much is on its way decides a congestion control, as it does
+for TCP.
 
 It is QUIC's way of doing it (RFC 9000, RFC 9002) without its encryption: packet numbers that are never used twice,
 acknowledged ranges, probes instead of blind retransmission. Taught in notebook 08.
@@ -11,22 +12,33 @@ acknowledged ranges, probes instead of blind retransmission. Taught in notebook 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TypeAlias
-
-import msgspec
 
 from netlab.chat.limits import DEAD_AFTER, PING_AFTER
 from netlab.errors import DecodeError
 from netlab.packets import segment as segments
 from netlab.packets.packet import Packet, PacketType, encode, with_session
 from netlab.packets.segment import ACK_DELAY_UNIT, ELICITS, FIN, MAX_RANGES, MOST_SETTLED, PROMPT, Segment, widen
+from netlab.protocols.acknowledgments import Acknowledgments
 from netlab.protocols.congestion.control import CongestionControl
 from netlab.protocols.connection import Dropped, Failed, TimerFired, Transmit, malformed
-from netlab.protocols.loss_recovery import ACK_DELAY, Chunk, Learned, LossRecovery
+from netlab.protocols.loss_recovery import Chunk, Learned, LossRecovery
 from netlab.protocols.pacing import Pace
+from netlab.protocols.reliable_events import (
+    Abort,
+    Close,
+    Closed,
+    Event,
+    Finish,
+    Output,
+    PacketArrived,
+    Pause,
+    Resume,
+    Unreachable,
+    Write,
+)
 from netlab.protocols.round_trips import INITIAL_RTO, MAX_RTO, RoundTrips
 from netlab.protocols.stream import BYE
-from netlab.protocols.streams_in import Arrivals, Deliver, Ended, StreamsIn
+from netlab.protocols.streams_in import Deliver, StreamsIn
 from netlab.protocols.streams_in import Output as Incoming
 from netlab.protocols.streams_out import CHUNK, StreamsOut
 from netlab.protocols.trace import Decision, Trace
@@ -43,66 +55,8 @@ GIVE_UP: Ns = DEAD_AFTER
 
 MOST_STREAMS = 256
 
-ACK_EVERY = 2
-ACK_SELDOM = 8
-"""Segments that one acknowledgement tells of: two at first ("SHOULD send an ACK frame after receiving at least two
-ack-eliciting packets", RFC 9000 §13.2.2), eight once `ACK_OFTEN_FOR` have come and nothing is missing; but only where
-they come so quickly that two would make more than one acknowledgement in `ACK_PAUSE`: what one acknowledgement frees
-goes out together, and a burst loses more in a queue that is nearly full."""
-
-ACK_OFTEN_FOR = 100
-ACK_PAUSE: Ns = 1 * MS
-
 SMALL_WINDOW = 16 * CHUNK
 """A sender whose window is this small asks for a prompt acknowledgement when it is full, bytes."""
-
-
-class PacketArrived(msgspec.Struct, frozen=True, gc=False):
-    """A packet of this session came."""
-
-    packet: Packet
-
-
-class Write(msgspec.Struct, frozen=True):
-    """Send data on a stream; `unordered`: one message, delivered whatever is missing before it."""
-
-    data: bytes | memoryview
-    stream: int = 0
-    unordered: bool = False
-
-
-class Finish(msgspec.Struct, frozen=True):
-    """Nothing more will be written to a stream."""
-
-    stream: int = 0
-
-
-class Pause(msgspec.Struct, frozen=True):
-    """What is delivered from now on is not consumed: the peer's window closes."""
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """All that was delivered is consumed, and what comes will be at once."""
-
-
-class Close(msgspec.Struct, frozen=True):
-    """Send what waits, see it acknowledged, and leave."""
-
-
-class Abort(msgspec.Struct, frozen=True):
-    """Leave at once, whatever is unacknowledged."""
-
-
-class Unreachable(msgspec.Struct, frozen=True):
-    """The network says that nobody listens at the peer's address (any more)."""
-
-
-class Closed(msgspec.Struct, frozen=True):
-    """The connection is over, in order."""
-
-
-Event: TypeAlias = PacketArrived | Write | Finish | Pause | Resume | Close | Abort | Unreachable | TimerFired
-Output: TypeAlias = Transmit | Deliver | Ended | Closed | Failed | Dropped
 
 
 class ReliableConnection:
@@ -143,7 +97,7 @@ class ReliableConnection:
         self._token = token
         self._control = control
         self._incoming = StreamsIn(buffer, MOST_STREAMS)
-        self._arrivals = Arrivals()
+        self._acks = Acknowledgments(now)
         self._give_up_after = give_up
         self._keep_alive = keep_alive
         self._trace = trace
@@ -151,11 +105,6 @@ class ReliableConnection:
         self._pace = Pace()
         self._peer_max_data = buffer
         self._heard_at = now
-        self._largest_at = now  # when the largest packet number came
-        self._pending = 0  # segments to be acknowledged
-        self._acked_at = now  # when an acknowledgement last went
-        self._ack_now = False
-        self._ack_at: Ns | None = None
         self._pace_at: Ns | None = None
         self._probe_window_at: Ns | None = None
         self._window_probes = 0
@@ -176,7 +125,7 @@ class ReliableConnection:
             if recovery.waiting_since is None
             else (recovery.waiting_since + self._give_up_after)
         )
-        for other in (self._ack_at, self._pace_at, self._probe_window_at, recovery.deadline):
+        for other in (self._acks.deadline, self._pace_at, self._probe_window_at, recovery.deadline):
             if other is not None and other < at:
                 at = other
         return at
@@ -279,8 +228,6 @@ class ReliableConnection:
             self._acknowledged(segment, now, outputs)
         if not segment.flags & ELICITS:
             return
-        arrivals = self._arrivals
-        number = widen(segment.number, arrivals.largest if arrivals.ranges else segment.number)
         if segment.data or segment.flags & FIN:
             incoming: list[Incoming] = []
             kept = self._incoming.take(segment, incoming)
@@ -290,17 +237,7 @@ class ReliableConnection:
                     self._consume(len(output.data))
             if not kept:
                 return
-        in_order = arrivals.add(number)
-        arrivals.settle(number - segment.settled if segment.settled < MOST_SETTLED else arrivals.ranges[0][0])
-        if number == arrivals.largest:
-            self._largest_at = now
-        self._pending += 1
-        missing = len(arrivals.ranges) > 1
-        often = missing or self.segments_in < ACK_OFTEN_FOR or now >= self._acked_at + ACK_PAUSE
-        if not in_order or segment.flags & (PROMPT | FIN) or self._pending >= (ACK_EVERY if often else ACK_SELDOM):
-            self._ack_now = True
-        elif self._ack_at is None:
-            self._ack_at = now + ACK_DELAY
+        self._acks.arrived(segment, now, self.segments_in)
 
     def _consume(self, size: int) -> None:
         if self._paused:
@@ -313,7 +250,7 @@ class ReliableConnection:
         if self._unconsumed:
             self._incoming.consume(self._unconsumed)
             self._unconsumed = 0
-            self._ack_now = True  # it tells the peer of its window
+            self._acks.due = True  # it tells the peer of its window
 
     def _acknowledged(self, segment: Segment, now: Ns, outputs: list[Output]) -> None:
         recovery = self.recovery
@@ -338,7 +275,7 @@ class ReliableConnection:
     def _send(self, now: Ns, outputs: list[Output]) -> None:
         if self.streams or self.recovery.to_send_again() is not None:
             self._send_data(now, outputs)
-        if self._ack_now:
+        if self._acks.due:
             self._acknowledge(now, outputs)
         if self._closing and self.settled:
             self._leave(outputs, Closed())
@@ -404,11 +341,9 @@ class ReliableConnection:
         """One datagram: a chunk, a ping or nothing but an acknowledgement, which rides on whatever goes."""
         ranges: tuple[int, ...] = ()
         delay = 0
-        room = MAX_RANGES if chunk is None else 1 + (CHUNK - len(chunk.data)) // segments.RANGE_LEN
-        if (self._pending or not flags) and min(len(self._arrivals.ranges), MAX_RANGES) <= room:
-            ranges = self._arrivals.newest()
-            delay = min((now - self._largest_at) // ACK_DELAY_UNIT, 0xFFFF)
-            self._pending, self._ack_now, self._ack_at, self._acked_at = 0, False, None, now
+        if self._acks.waiting or not flags:
+            room = MAX_RANGES if chunk is None else 1 + (CHUNK - len(chunk.data)) // segments.RANGE_LEN
+            ranges, delay = self._acks.take(room, now)
         settled = min(number - self.recovery.oldest, MOST_SETTLED) if flags else 0
         max_data = self._incoming.max_data & 0xFFFFFFFF
         if chunk is None:
@@ -444,8 +379,7 @@ class ReliableConnection:
                 self._note("failed", now, f"no acknowledgement for {format_duration(self._give_up_after)}")
             self._leave(outputs, Failed("dead_peer", self._told(self._silence())))
             return
-        if self._ack_at is not None and now >= self._ack_at:
-            self._ack_now = True
+        self._acks.time_passed(now)
         learned = recovery.time_passed(now)
         if self._trace is not None and (learned.lost or learned.probe):
             self._tell(learned, now)

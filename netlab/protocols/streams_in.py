@@ -1,4 +1,4 @@
-"""The receiver's half of reliable datagrams: which packets came, and the streams put in order again."""
+"""The receiver's half of reliable datagrams: the streams put in order again."""
 
 from __future__ import annotations
 
@@ -6,15 +6,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from netlab.packets.segment import FIN, MAX_RANGES, UNORDERED, Segment, widen
+from netlab.packets.segment import FIN, UNORDERED, Segment, widen
 from netlab.protocols.connection import Dropped
-
-KEPT_RANGES = 256
-"""Ranges of packet numbers that are remembered at most; the oldest is forgotten first."""
-
-LONGEST_RANGE = 1 << 20
-"""A range is cut at its old end once it is this long, in packets."""
-
 
 SMALLEST = 64
 """Bytes that a chunk which waits is taken for at least, so that many tiny ones do not cost more than they hold."""
@@ -35,77 +28,6 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
 
 Output: TypeAlias = Deliver | Ended | Dropped
-
-
-class Arrivals:
-    """Which packet numbers came, as ranges.
-
-    Attributes:
-        ranges: each its first and last number, rising, with gaps between.
-    """
-
-    def __init__(self) -> None:
-        self.ranges: list[list[int]] = []
-
-    @property
-    def largest(self) -> int:
-        """The largest number that came; one must have."""
-        return self.ranges[-1][1]
-
-    def add(self, number: int) -> bool | None:
-        """Note a number: True where it follows the largest, False where something is out of order, None where it came
-        before."""
-        ranges = self.ranges
-        if not ranges:
-            ranges.append([number, number])
-            return True
-        last = ranges[-1]
-        if number == last[1] + 1:
-            last[1] = number
-            return True
-        if number > last[1]:
-            ranges.append([number, number])
-            if len(ranges) > KEPT_RANGES:
-                del ranges[0]
-            return False
-        return self._fill(number)
-
-    def _fill(self, number: int) -> bool | None:
-        ranges = self.ranges
-        at = len(ranges) - 1
-        while at >= 0 and number < ranges[at][0]:
-            at -= 1
-        if at >= 0 and number <= ranges[at][1]:
-            return None
-        joins_below = at >= 0 and ranges[at][1] == number - 1
-        joins_above = ranges[at + 1][0] == number + 1
-        if joins_below and joins_above:
-            ranges[at][1] = ranges.pop(at + 1)[1]
-        elif joins_below:
-            ranges[at][1] = number
-        elif joins_above:
-            ranges[at + 1][0] = number
-        else:
-            ranges.insert(at + 1, [number, number])
-            if len(ranges) > KEPT_RANGES:
-                del ranges[0]
-        return False
-
-    def settle(self, oldest: int) -> None:
-        """Of numbers below `oldest` nothing need be told any more. A range is kept whole, so that the next
-        acknowledgement names it as the last one did: only a very long one is cut."""
-        ranges = self.ranges
-        while len(ranges) > 1 and ranges[0][1] < oldest:
-            del ranges[0]
-        if ranges and ranges[0][1] - ranges[0][0] > LONGEST_RANGE:
-            ranges[0][0] = max(ranges[0][0], min(oldest, ranges[0][1]))
-
-    def newest(self, most: int = MAX_RANGES) -> tuple[int, ...]:
-        """The newest ranges as an acknowledgement names them: 32 bits, the newest first."""
-        if len(self.ranges) == 1:
-            first, last = self.ranges[0]
-            return first & 0xFFFFFFFF, last & 0xFFFFFFFF
-        return tuple([edge & 0xFFFFFFFF for edges in self.ranges[: -most - 1 : -1] for edge in edges])
 
 
 class _Stream:

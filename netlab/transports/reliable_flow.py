@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from netlab.errors import ConnectionEnded
 from netlab.packets.endpoint import format_host_port
-from netlab.protocols.reliable import Finish, Write
+from netlab.protocols.reliable_events import Finish, Write
 from netlab.protocols.streams_in import Deliver, Ended
 from netlab.transports.byte_stream import LINGER_S
 from netlab.transports.reliable_stream import ReliableTransport

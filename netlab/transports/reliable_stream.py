@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast, runtime_checkable
 
 from netlab.protocols.connection import Dropped, Failed, TimerFired, Transmit
-from netlab.protocols.reliable import (
+from netlab.protocols.reliable import ReliableConnection
+from netlab.protocols.reliable_events import (
     Abort,
     Close,
     Closed,
     Event,
     Finish,
     Pause,
-    ReliableConnection,
     Resume,
     Unreachable,
     Write,

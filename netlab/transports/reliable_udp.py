@@ -24,7 +24,8 @@ from netlab.protocols import handshake
 from netlab.protocols.congestion import CongestionControl, named
 from netlab.protocols.connection import Dropped, Failed, TimerFired, malformed
 from netlab.protocols.handshake import Accepted, Dialling, Door, Greeted
-from netlab.protocols.reliable import BUFFER, GIVE_UP, MIN_RTO, PacketArrived, ReliableConnection
+from netlab.protocols.reliable import BUFFER, GIVE_UP, MIN_RTO, ReliableConnection
+from netlab.protocols.reliable_events import PacketArrived
 from netlab.protocols.streams_out import CHUNK
 from netlab.protocols.trace import Trace
 from netlab.transports.alarm import Alarm, now_ns

@@ -13,7 +13,8 @@ from netlab.packets.packet import Packet, decode
 from netlab.packets.segment import decode as decode_segment
 from netlab.protocols.congestion import Reno
 from netlab.protocols.connection import Dropped, Failed, TimerFired, Transmit
-from netlab.protocols.reliable import Closed, Event, PacketArrived, ReliableConnection
+from netlab.protocols.reliable import ReliableConnection
+from netlab.protocols.reliable_events import Closed, Event, PacketArrived
 from netlab.protocols.streams_in import Deliver, Ended
 from netlab.protocols.streams_out import CHUNK
 from netlab.units import MS, Ns, S

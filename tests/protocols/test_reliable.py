@@ -14,11 +14,11 @@ from netlab.packets.limits import DATAGRAM_PAYLOAD
 from netlab.packets.packet import Packet, PacketType, encode
 from netlab.packets.segment import ELICITS, FIN, UNORDERED, Segment
 from netlab.packets.segment import encode as encode_segment
+from netlab.protocols.acknowledgments import Arrivals
 from netlab.protocols.congestion import Cubic
 from netlab.protocols.connection import TimerFired
-from netlab.protocols.reliable import (
-    BUFFER,
-    MOST_STREAMS,
+from netlab.protocols.reliable import BUFFER, MOST_STREAMS
+from netlab.protocols.reliable_events import (
     Abort,
     Close,
     Finish,
@@ -28,7 +28,6 @@ from netlab.protocols.reliable import (
     Unreachable,
     Write,
 )
-from netlab.protocols.streams_in import Arrivals
 from netlab.protocols.streams_out import CHUNK, StreamsOut
 from netlab.protocols.trace import Decision
 from netlab.units import MS, S
@@ -289,7 +288,7 @@ def test_what_is_settled_is_told_no_more() -> None:
     pair.run(lambda: pair.a.closed)
     assert pair.a.machine.recovery.retransmissions > 60
     assert max(len(segment.ranges) // 2 for segment in pair.segments("b>a")) < 20
-    assert len(pair.b.machine._arrivals.ranges) < 20
+    assert len(pair.b.machine._acks.arrivals.ranges) < 20
 
 
 def test_an_acknowledgement_of_what_was_never_sent_is_dropped() -> None:
