@@ -18,7 +18,7 @@ _FRAGMENT_FOLLOWS = -2
 
 _ARP_FIXED = 8
 _MOST_EXTENSIONS = 16
-"""Extension headers that are passed over in one packet; RFC 8200 §4.1 has eight in its recommended order."""
+"""Extension headers that are passed over in one packet; RFC 8200 §4.1 has seven in its recommended order."""
 
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60
 _EXTENSIONS = (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION, 135, 139, 140)

@@ -48,7 +48,7 @@ def option_columns(whole: WholeFile) -> dict[str, NDArray[Any]]:
         kind = octets.u8(at)
         behind = np.minimum(at + 1, end - 1)
         length = np.where(kind == _NO_OPERATION, 1, octets.u8(behind))
-        # RFC 9293 §3.2, MUST-7: a length that cannot be, such as 0, must do no harm
+        # RFC 9293 §3.1, MUST-7: a length that cannot be, such as 0, must do no harm
         sound = (kind != _END) & (at + length <= end) & ((length >= 2) | (kind == _NO_OPERATION))
         rows, at, end, kind, length = rows[sound], at[sound], end[sound], kind[sound], length[sound]
         _read(whole, columns, rows, at, kind, length)

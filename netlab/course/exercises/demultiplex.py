@@ -2,11 +2,11 @@
 
 `who_gets_it(sockets, arrival)` returns the name of one socket, or None where the host has none for it.
 
-TCP names a connection by both ends (RFC 9293 §3.3.1: a connection is a pair of sockets); only a SYN that belongs to
+TCP names a connection by both ends (RFC 9293 §3.4.1: a connection is a pair of sockets); only a SYN that belongs to
 none goes to a socket that listens. UDP gives a datagram to the socket that is connected to its sender, else to one that
 is not connected at all.
 
-Source: RFC 9293 §3.3.1, §3.4; RFC 768; for connected UDP sockets, udp(7).
+Source: RFC 9293 §3.3.1, §3.4.1; RFC 768; for connected UDP sockets, udp(7).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _judge(who_gets: Any, case: Host) -> Complaint | None:
         given="; ".join([*map(_socket_in_words, case.sockets), _arrival_in_words(arrival)]),
         expected=str(expected),
         got=repr(got),
-        hint="a port is not a process, nor a connection: what came is matched against both ends (RFC 9293 §3.3.1)",
+        hint="a port is not a process, nor a connection: what came is matched against both ends (RFC 9293 §3.4.1)",
     )
 
 

@@ -68,7 +68,7 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         recovering: the sender is repairing a loss that later data told of, also where this acknowledgement ends that:
             window growth is for after it (RFC 5681 §3.2). False after a timeout, which slow start repairs.
         cwnd_limited: the window, and not the application or the receiver, held the sender back: only then it may grow
-            (RFC 9293 §3.8.2, RFC 7661).
+            (RFC 7661).
         ecn_echo: the receiver saw congestion marked (RFC 3168).
     """
 

@@ -12,7 +12,7 @@ DEFAULT_MSS = 536
 (576 - 40) for IPv4" (MUST-15)."""
 
 ETHERNET_MSS = 1460
-"""1500 - 40: the value of the MSS option is the MTU less the fixed headers (RFC 9293 §3.7.1, MUST-67)."""
+"""1500 - 40: the value of the MSS option is the MTU less the fixed headers (RFC 9293 §3.7.1)."""
 
 
 class TcpConfig(msgspec.Struct, frozen=True, kw_only=True):

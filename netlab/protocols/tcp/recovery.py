@@ -173,8 +173,8 @@ def _partial(sender: Sender) -> int:
 
 
 def _congestion_marked(sender: Sender, now: Ns) -> None:
-    """RFC 3168 §6.1.2: ECN-Echo is treated as a loss would be, "at most once every window of data"; nothing is sent
-    again."""
+    """RFC 3168 §6.1.2: ECN-Echo "should be treated just as a congestion loss", not "more than once every window of
+    data"; nothing is sent again."""
     if sender.cwr_point is None and sender.recovery_point is None and sender.outstanding:
         sender.control.on_loss(sender.outstanding, now)
         sender.cwr_point = sender.snd_nxt

@@ -1,7 +1,7 @@
 """Sequence numbers: 32 bits on the wire, unbounded in here.
 
-"This space ranges from 0 to 2**32 - 1. Since the space is finite, all arithmetic dealing with sequence numbers must be
-performed modulo 2**32" (RFC 9293 §3.4). That is done in one place: a number that comes is read as the one nearest to a
+"This space ranges from 0 to 2^32 - 1. Since the space is finite, all arithmetic dealing with sequence numbers must be
+performed modulo 2^32" (RFC 9293 §3.4). That is done in one place: a number that comes is read as the one nearest to a
 number we know, and a number that goes is cut to 32 bits. In between they never wrap, so `<` is what it looks like.
 
 Taught in notebook 06.
