@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
-from netlab.capture.layers import Layer, Sums, layers_of, sums, to_scapy
+from netlab.capture.byte_sums import Sums, sums
+from netlab.capture.layers import Layer, layers_of, to_scapy
 from netlab.capture.summary import Summary, summarize
 from netlab.errors import CaptureError
 from netlab.packets.capture_record import CaptureBytes, Interface, Record

@@ -18,8 +18,9 @@ from netlab.cli.sentences import broken, terminal_width
 from netlab.packets.text import printable, printable_bytes
 
 if TYPE_CHECKING:
+    from netlab.capture.byte_sums import Sums
     from netlab.capture.files import Capture, CapturedPacket
-    from netlab.capture.layers import Field, Layer, Masked, Sums
+    from netlab.capture.layers import Field, Layer, Masked
 
 _LINES_OF_A_VALUE = 4
 UNMASKED = 16

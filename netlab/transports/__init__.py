@@ -1,7 +1,7 @@
 """asyncio shells: what carries the chat. All of the I/O, none of the protocols.
 
-Read `endpoints` first, then `hub_shell` and `client_shell`, then one transport: `tcp` with
-`byte_stream`, `websocket`, `udp`, or `reliable_udp` with `reliable_stream`.
+Read `endpoints` first, then `hub_shell` and `client_shell`, which meets its transport in `client_end`, then one
+transport: `tcp` with `byte_stream`, `websocket`, `udp`, `reliable_udp` with `reliable_stream`, or `socketio`.
 """
 
 from netlab.transports.client_shell import Chat

@@ -31,7 +31,7 @@ from netlab.protocols.connection import (
 )
 from netlab.protocols.stream import BYE, STREAM_LIMITS, BytesArrived, Event, Evicted, GivenUp, StreamConnection
 from netlab.transports.alarm import Alarm, now_ns
-from netlab.transports.client_shell import Callbacks
+from netlab.transports.client_end import Callbacks
 from netlab.transports.hub_shell import SERVER_CLOSED, Batch, HubShell
 
 LINGER_S = 2.0

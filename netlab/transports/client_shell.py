@@ -9,9 +9,9 @@ import inspect
 import itertools
 import socket
 import ssl
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from netlab.chat import messages as m
 from netlab.chat.client import ChatClient
@@ -36,6 +36,7 @@ from netlab.chat.limits import EMIT_WAIT
 from netlab.errors import ConnectionEnded, DeadlineExpired, Refused
 from netlab.transports import answers
 from netlab.transports.alarm import Alarm, now_ns
+from netlab.transports.client_end import Callbacks, ClientEnd
 from netlab.transports.url import Address
 from netlab.units import MS, Ns
 
@@ -44,39 +45,6 @@ DIAL_S = 10.0
 
 EVENTS_WAITING = 10_000
 """Events kept for a user who does not read `events()`; past it the oldest go, counted as `unread`."""
-
-
-class Callbacks(Protocol):
-    """What a transport's client end calls."""
-
-    counters: Counter[str]
-    entropy: Callable[[int], bytes]
-
-    def step(self, event: Event) -> None:
-        """Something happened to the connection."""
-
-    def received(self, message: bytes) -> None:
-        """A whole message came."""
-
-    def disconnected(self) -> None:
-        """The socket is closed."""
-
-
-class ClientEnd(Protocol):
-    """What a transport gives the client shell, for one attempt to connect."""
-
-    async def connect(self, address: Address, tls: ssl.SSLContext | None) -> None:
-        """Make the connection, and step `Connected`."""
-
-    def say(self, message: bytes, *, hello: bool) -> None:
-        """Send a message."""
-
-    def hang_up(self, *, said: bool) -> None:
-        """Close."""
-
-    @property
-    def figures(self) -> dict[str, int]:
-        """What the transport's own sender has found out about its path; empty where it has none."""
 
 
 class Chat:

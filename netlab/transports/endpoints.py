@@ -17,7 +17,8 @@ from netlab.chat.limits import RESUME_WINDOW, ChatLimits
 from netlab.errors import NetlabError
 from netlab.packets.limits import ReassemblyLimits
 from netlab.protocols.datagram_client import DATAGRAM_LIMITS
-from netlab.transports.client_shell import Callbacks, Chat, ClientEnd
+from netlab.transports.client_end import Callbacks, ClientEnd
+from netlab.transports.client_shell import Chat
 from netlab.transports.guarantees import GUARANTEES
 from netlab.transports.hub_shell import HubShell
 from netlab.transports.reliable_udp import ReliableClient, ReliableServer

@@ -30,7 +30,7 @@ from netlab.protocols.streams_out import CHUNK
 from netlab.protocols.trace import Trace
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.byte_stream import ServerEnd, StreamClient, StreamServer
-from netlab.transports.client_shell import Callbacks
+from netlab.transports.client_end import Callbacks
 from netlab.transports.reliable_stream import ReliableTransport
 from netlab.transports.udp import SEND_BUFFER_MOST, ask_for_receive_buffer, kernel_drops
 from netlab.transports.url import Address

@@ -22,7 +22,7 @@ from netlab.protocols import engineio, socketio, websocket
 from netlab.protocols.socketio import MESSAGE_MOST
 from netlab.transports.alarm import Alarm, now_ns
 from netlab.transports.byte_stream import ClientConnection, prepare_socket
-from netlab.transports.client_shell import Callbacks
+from netlab.transports.client_end import Callbacks
 from netlab.transports.socketio_frames import TextMessages
 from netlab.transports.url import Address
 from netlab.transports.websocket import Malformed, goodbye_in

@@ -29,7 +29,7 @@ from netlab.protocols.connection import (
     pack,
 )
 from netlab.transports.alarm import Alarm, now_ns
-from netlab.transports.client_shell import Callbacks
+from netlab.transports.client_end import Callbacks
 from netlab.transports.hub_shell import SERVER_CLOSED, Batch, HubShell
 from netlab.transports.url import Address
 from netlab.units import MIB

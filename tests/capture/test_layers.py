@@ -25,8 +25,9 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ether, Loopback
 from scapy.packet import Padding, Raw
 
+from netlab.capture.byte_sums import said_in, sums
 from netlab.capture.files import Capture, read
-from netlab.capture.layers import _TITLES, Layer, dissect, said_in, sums
+from netlab.capture.layers import _TITLES, Layer, dissect
 from netlab.capture.models import OSI, PLACEMENTS, TCP_IP
 from netlab.capture.recorded import names, recorded
 from netlab.capture.summary import describe, netlab_parts, summarize

@@ -21,7 +21,7 @@ from netlab.conformance import SUBJECTS
 from netlab.errors import ConnectionEnded, DecodeError
 from netlab.packets import packet as packets
 from netlab.transports import GUARANTEES, Chat, HubShell, connect, serve
-from netlab.transports.client_shell import Callbacks, ClientEnd
+from netlab.transports.client_end import Callbacks, ClientEnd
 from netlab.transports.reliable_udp import ReliableClient
 from netlab.transports.socketio_client import SocketIoClient
 from netlab.transports.tcp import TcpClient
