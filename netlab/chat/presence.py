@@ -205,7 +205,7 @@ class Presence:
         """A session goes on, perhaps on another server than before."""
         session = self.sessions.get(claimed.sid)
         if session is not None and session.home == author and author == self._standing.server:
-            session.here = session.conn is not None  # it resumed here already
+            session.here = True  # it resumed here already; where it is gone again, that comes next
             return
         connection, hello, secret = self._arrived(claimed.sid, author)
         if session is None:
@@ -231,8 +231,8 @@ class Presence:
             self.resume(session, connection, hello.resume.seen, now)
 
     def was_cut(self, session: Session) -> None:
-        """A session has lost its connection."""
-        session.here = session.conn is not None
+        """A session has lost its connection, as the log says: where it is back already, that comes next."""
+        session.here = False
 
     def gone(self, session: Session, reason: Literal["quit", "lost"], time: int) -> None:
         """A session is over, for everybody."""

@@ -100,6 +100,23 @@ def test_a_server_that_was_taken_for_dead_takes_part_again_with_its_people() -> 
     assert not cluster.servers[0].hub.degraded
 
 
+def test_who_came_back_while_the_log_was_stopped_is_here_for_all_servers() -> None:
+    cluster, ann, bob = two()
+    ann.choice = 1  # to the same server
+    ann.cut()
+    cluster.stop()  # while the cut is on its way there: it is heard when she is back
+    ann.step_aside()
+    cluster.until(lambda: cluster.servers[0].hub.degraded)
+    cluster.people.append(ann)
+    cluster.until(lambda: "resumed" in ann.changes)
+    cluster.go_on()
+    cluster.run(2 * S)
+    for one in (ann, bob):
+        one.ask(m.Who(0, "tea"))
+        cluster.run(1 * S)
+        assert [row["here"] for row in one.outcomes[2].data["members"]] == [True, True]
+
+
 def test_messages_to_two_rooms_are_all_or_none_and_in_one_order() -> None:
     cluster, ann, bob = two()
     for one in (ann, bob):
