@@ -95,6 +95,24 @@ const scenarios = {
     socket.disconnect();
   },
 
+  // its server loses its broker for a while: what is said meanwhile has no number, and is not called stored
+  async degraded() {
+    const socket = io(url, { ...options, auth: { name: "npm" } });
+    socket.on("message", ({ rooms, args, unnumbered = [] }) => tell("message", [args[0], Object.keys(rooms), unnumbered]));
+    const degraded = once(socket, "degraded");
+    const restored = once(socket, "restored");
+    await once(socket, "welcome");
+    tell("join", await socket.emitWithAck("join", "tea"));
+    tell("before", await socket.emitWithAck("say", "tea", "before"));
+    tell("degraded", typeof (await degraded).detail);
+    tell("alone", await socket.emitWithAck("say", "tea", "alone"));
+    tell("join pub", await socket.emitWithAck("join", "pub"));
+    await restored;
+    tell("after", await socket.emitWithAck("say", "tea", "after"));
+    await once(socket, "message"); // ann's
+    socket.disconnect();
+  },
+
   // polls first, then upgrades; nothing said meanwhile is lost
   async upgrade() {
     const socket = io(url, { ...options, auth: { name: "npm" } });

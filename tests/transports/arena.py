@@ -139,7 +139,8 @@ class Server:
 @asynccontextmanager
 async def server(limits: ChatLimits | None = None, **options: Any) -> AsyncIterator[Server]:
     """Serve on all transports, on free ports."""
-    shell = HubShell(limits=limits, token=options.pop("token", ""))
+    shell = HubShell(limits=limits, token=options.pop("token", ""), broker=options.pop("broker", None))
+    await shell.link()
     async with AsyncExitStack() as stack:
         tcp = await stack.enter_async_context(netlab.serve("tcp://127.0.0.1:0", hub=shell))
         udp = await stack.enter_async_context(netlab.serve("udp://127.0.0.1:0", hub=shell, **options))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from netlab.broker.redis_log import RedisLog
+
+from ..broker.redis_server import redis_server
 from .arena import Relay, live, person, server
 
 HERE = Path(__file__).parents[1] / "npm"
@@ -145,6 +149,36 @@ async def test_it_is_cut_comes_back_and_misses_nothing(packages: Path, transport
         assert steps["heard"] == [*wanted, "end"]
         assert steps["connects"] >= 6
         assert not [event for event in ann.events if getattr(event, "reason", "") == "lost"]
+
+
+@both
+@live(60)
+async def test_it_is_told_that_its_server_has_lost_its_broker(packages: Path, transports: str, tmp_path: Path) -> None:
+    with redis_server(tmp_path) as redis:
+        async with (
+            server(broker=RedisLog(redis.url)) as at,
+            server(broker=RedisLog(redis.url)) as elsewhere,
+            person(at.tcp, "ann", "tea") as ann,
+            person(elsewhere.tcp, "bob", "tea") as bob,
+            npm(packages, at.sio, transports, "degraded") as node,
+        ):
+            assert await node.step("message") == ["before", ["tea"], []]
+            before = await node.step("before")
+            assert before["status"] == "ok"
+            assert await bob.hears(1) == ["before"]
+            redis.signal(signal.SIGSTOP)
+            assert await node.step("degraded") == "string"
+            assert await node.step("message") == ["alone", [], ["tea"]]
+            alone = await node.step("alone")
+            assert (alone["status"], alone["code"], alone.get("rooms", {})) == ("unknown", "broker_gone", {})
+            refused = await node.step("join pub")
+            assert (refused["status"], refused["code"]) == ("failed", "broker_gone")
+            redis.signal(signal.SIGCONT)
+            after = await node.step("after")
+            assert (after["status"], after["rooms"]) == ("ok", {"tea": before["rooms"]["tea"] + 1})
+            assert await ann.hears(3) == ["before", "alone", "after"]
+            assert await bob.hears(2) == ["before", "after"], "what was not stored is told to nobody elsewhere"
+            await ann.chat.emit("say", "bye", to="tea")
 
 
 @live(60)
