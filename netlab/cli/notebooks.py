@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -17,5 +18,6 @@ from netlab.packets.text import printable
 def command(folder: Path, force: bool) -> int:
     """Copy the course's notebooks to DIR [netlab-notebooks], to run and to write in. Start with 00-index."""
     copied = copy_notebooks(folder, force=force)
-    click.echo(f"{len(copied)} notebooks in {printable(str(folder))}; open them with: jupyter lab")
+    first = printable(shlex.quote(str(folder / "00-index.ipynb")))
+    click.echo(f"{len(copied)} notebooks in {printable(str(folder))}; begin with: jupyter lab {first}")
     return 0

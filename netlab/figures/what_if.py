@@ -61,8 +61,8 @@ def what_if(data: WhatIf, *, ax: Axes | None = None, theme: Theme = LIGHT) -> Ax
     ax.grid(visible=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    ax.axvline(0, color=theme.faint, linewidth=1.2)
-    ax.axvline(1, color=theme.faint, linewidth=1.2)
+    ax.axvline(0, color=theme.ink, linewidth=1.2)
+    ax.axvline(1, color=theme.ink, linewidth=1.2)
     labels: tuple[list[tuple[float, str, bool]], list[tuple[float, str, bool]]] = ([], [])
     forced = {(one.direction, fate.packet) for one in data.forced for fate in one.fates}
     for row in rows:

@@ -118,6 +118,7 @@ def test_what_an_answer_raises_is_a_complaint_with_its_line(answer: Any, words: 
     assert verdict.status is Status.FAILED
     assert verdict.complaint is not None
     assert words in verdict.complaint.sentence
+    assert verdict.complaint.given.startswith("recv returned ")
 
 
 def test_what_an_answer_prints_is_not_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,11 +15,20 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from netlab import figures
+from netlab.course.experiments.canvas import canvas, line
 from netlab.figures import DARK, FIGURES, LIGHT
+from netlab.figures.style import MARKERS
+from tests.figures.grey import alike_in_grey
 from tests.figures.overlap import drawn_texts, problems
 from tests.figures.reference import HERE, check, difference
 
 NAMES = sorted(FIGURES)
+
+NAMED = {"byte_map", "encapsulation", "framing", "model_comparison", "state_machine"}
+"""Their boxes say in words, or by their place, what their colours say."""
+
+APART = {"fan_out"}
+"""Each text stands at a time of its own: its colour says nothing more."""
 
 
 def module(name: str) -> Any:
@@ -49,6 +58,21 @@ def test_no_text_covers_another_or_leaves_the_figure(name: str, theme: figures.T
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a glyph that the font has not, a layout that does not work out
         assert problems(figure_of(draw(name, theme=theme))) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - NAMED - APART))
+def test_no_series_is_told_by_its_colour_alone(name: str, theme: figures.Theme) -> None:
+    assert alike_in_grey(figure_of(draw(name, theme=theme))) == []
+
+
+@pytest.mark.parametrize("mark", [True, False], ids=["marks", "dashes"])
+def test_lines_of_an_experiment_can_be_told_apart_in_grey(mark: bool) -> None:
+    ax = canvas("Which is which?", x="x", y="y")
+    for number in range(len(MARKERS)):
+        line(ax, number, str(number), [(0, number), (1, number)], mark=mark)
+    assert alike_in_grey(figure_of(ax)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -126,3 +150,16 @@ def test_the_check_of_texts_notices_what_covers_and_what_leaves() -> None:
     figure.text(0.51, 0.51, "other")
     figure.text(0.98, 0.1, "too far")
     assert problems(figure) == ["'too far' leaves the figure", "'one' covers 'other'"]
+
+
+def test_the_check_in_grey_notices_what_only_colour_tells_apart() -> None:
+    figure, ax = plt.subplots()
+    ax.plot([0, 1], [0, 1], "o-", color=LIGHT.blue)
+    ax.plot([0, 1], [1, 0], "s-", color=LIGHT.vermillion)
+    ax.plot([0, 1], [2, 2], "o-", color="white")
+    ax.bar([0], [1], color=LIGHT.blue)
+    ax.bar([1], [1], color=LIGHT.vermillion, hatch="////")
+    assert alike_in_grey(figure) == []
+    ax.plot([0, 1], [3, 3], "o-", color=LIGHT.vermillion)
+    ax.bar([2], [1], color=LIGHT.vermillion)
+    assert [found.partition(",")[0] for found in alike_in_grey(figure)] == ["box", "line"]

@@ -183,5 +183,5 @@ def _place(innermost_first: Any) -> str:
 
 
 def _shortened(case: Any) -> str:
-    words = repr(case)
+    words = str(case)
     return words if len(words) <= 300 else f"{words[:280]}... ({len(words)} characters)"

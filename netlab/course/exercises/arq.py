@@ -43,6 +43,12 @@ class Trial(msgspec.Struct, frozen=True):
     packets: int
     faults: tuple[Fault, ...]
 
+    def __str__(self) -> str:
+        faults = [
+            f"{'data packet' if kind == 'data' else 'acknowledgement'} {n} {does}" for kind, n, does in self.faults
+        ]
+        return f"{self.packets} packets, a window of {WINDOW}; {', '.join(faults) or 'a clean link'}"
+
 
 class _Run:
     """Two ends, and the link between them."""
@@ -136,7 +142,7 @@ def _judge(arq: Any, case: Trial) -> Complaint | None:
         return None
     return Complaint(
         sentence,
-        given=f"{case.packets} packets, a window of {WINDOW}; {_faults_in_words(case)}",
+        given=str(case),
         expected=f"{case.packets} messages in order, each once",
         got=", ".join(data.decode(errors="replace") for data in run.heard) or "nothing",
         hint="number, acknowledge, repeat: and know a repetition when it comes (RFC 9293 §3.4)",
@@ -161,11 +167,6 @@ def _why(run: _Run, due: list[bytes]) -> str | None:
     if run.sent.total() > MOST_SENT:
         return "it sends and sends, and gets nowhere: what does it wait for before it repeats?"
     return "not everything was delivered, and nobody does anything any more: what was lost has to be sent again"
-
-
-def _faults_in_words(case: Trial) -> str:
-    words = [f"{'data packet' if kind == 'data' else 'acknowledgement'} {n} {does}" for kind, n, does in case.faults]
-    return ", ".join(words) or "a clean link"
 
 
 _FAULTS: st.SearchStrategy[Fault] = st.tuples(

@@ -25,6 +25,9 @@ class Cut(msgspec.Struct, frozen=True):
     length: int
     mtu: int
 
+    def __str__(self) -> str:
+        return f"{self.length} B of payload, an MTU of {self.mtu} B"
+
 
 def right(length: int, mtu: int) -> list[tuple[int, int, bool]]:
     """The fragments, each as large as it may be."""
@@ -42,7 +45,7 @@ def _judge(fragment: Any, case: Cut) -> Complaint | None:
         return None
     return Complaint(
         _why(got, expected, case),
-        given=f"{case.length} B of payload, an MTU of {case.mtu} B",
+        given=str(case),
         expected=repr(expected),
         got=repr(got),
         hint="offsets are counted in units of 8 bytes, and the MTU counts the IP header (RFC 791 §3.1, §3.2)",

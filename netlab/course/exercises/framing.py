@@ -26,6 +26,9 @@ class Cut(msgspec.Struct, frozen=True):
     messages: tuple[bytes, ...]
     cuts: tuple[int, ...]
 
+    def __str__(self) -> str:
+        return f"recv returned {', '.join(map(_show, self.pieces))}"
+
     @property
     def stream(self) -> bytes:
         return b"".join(len(message).to_bytes(2, "big") + message for message in self.messages)
@@ -91,7 +94,7 @@ def _complain(
 ) -> Complaint:
     return Complaint(
         sentence,
-        given=f"recv returned {', '.join(map(_show, case.pieces))}",
+        given=str(case),
         expected="" if expected is None else f"{list(map(_show, expected))} by then".replace("'", ""),
         got="" if got is None else f"{list(map(_show, got))}".replace("'", ""),
         hint="a recv returns a piece of the stream, not a message (RFC 9293 §2.2): keep what is not whole yet",

@@ -25,6 +25,9 @@ class Arrivals(msgspec.Struct, frozen=True):
     sent: int
     numbers: tuple[int, ...]
 
+    def __str__(self) -> str:
+        return f"{self.sent} sent; these numbers came: {', '.join(map(str, self.numbers)) or 'none'}"
+
 
 def truth(case: Arrivals) -> tuple[int, int, int]:
     """Lost, doubled, late."""
@@ -69,7 +72,7 @@ def _why(case: Arrivals, got: tuple[int, int, int], expected: tuple[int, int, in
 def _complain(case: Arrivals, expected: object, got: object, sentence: str) -> Complaint:
     return Complaint(
         sentence,
-        given=f"{case.sent} sent; these numbers came: {', '.join(map(str, case.numbers)) or 'none'}",
+        given=str(case),
         expected=f"lost, doubled, late = {expected}",
         got=repr(got),
         hint="UDP promises nothing of number or order, and tells nobody (RFC 8085 §3.3)",
