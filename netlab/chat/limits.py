@@ -12,7 +12,8 @@ ENVELOPE = 4 * KIB
 """Room for what surrounds a message's arguments in its JSON event (rooms, sender, time), bytes."""
 
 PING_AFTER: Ns = 15 * S
-"""Silence after which a ping is sent, ns: the floor of RFC 8085 §3.5; NAT bindings last about twice that."""
+"""Silence after which a ping is sent, ns: RFC 8085 §3.5 wants none more often; a NAT should remember for 2 minutes,
+and many do not."""
 
 DEAD_AFTER: Ns = 30 * S
 """Silence after which the peer is taken for dead, ns."""

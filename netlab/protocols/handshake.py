@@ -8,7 +8,7 @@
       each datagram with the token  <->  likewise
 
 A datagram's source address proves nothing: nothing is kept for one until it has sent a cookie back, and until then it
-is sent no more than came from it (RFC 9000 §8, RFC 9147 §5.1).
+is sent no more than came from it (RFC 9147 §5.1; RFC 9000 §8 would allow three times as much).
 """
 
 from __future__ import annotations
