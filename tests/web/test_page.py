@@ -62,7 +62,9 @@ def test_lose_it_step_back_drop_one_compare_keep_the_capture(browser: Browser, a
         while page.locator(".lane[data-over=tcp] .packet.again:not(.later)").count():
             page.get_by_role("button", name="Step back").click()
 
-        page.locator(".lane[data-over=ws] .packet.carries").first.click(position={"x": 40, "y": 8})
+        page.locator(".lane[data-over=ws] .ladder").hover()
+        page.mouse.wheel(0, -1_000)
+        page.locator(".lane[data-over=ws] .packet.carries .label").first.click()
         details = page.get_by_label("The chosen packet")
         expect(details).to_contain_text("TCP segment")
         expect(details).to_contain_text("OSI 4 Transport · TCP/IP Transport")

@@ -9,6 +9,8 @@ import { label, packetWords } from "./words.js";
 
 const EDGE = 26; // pixels from a lifeline to the edge of the lane
 const HEAD = 9;
+const LETTER = 15; // pixels: a label's height, and its distance from its arrow
+const STEEP = 1.05; // radians: an arrow is nearly upright
 
 /**
  * Draws a lane. `marks` says of each packet whether another run has it too (compare.js); `pick(packet)` is called for the
@@ -31,7 +33,10 @@ export function ladder({ lane, scale, width, type = 1, marks = null, pick = () =
   }
   const packets = new Map();
   for (const packet of lane.packets) {
-    const drawn = arrow({ packet, scale, sides, delay, width, type, mark: marks?.get(packet.id) ?? "same" });
+    const place = scale.place(packet);
+    const met = lane.packets.some((other) =>
+      other.destination === packet.source && other.came.some((_, copy) => Math.abs(scale.end(other, copy) - place) < 2 * LETTER * type));
+    const drawn = arrow({ packet, scale, sides, delay, met, type, mark: marks?.get(packet.id) ?? "same" });
     drawn.node.addEventListener("click", () => pick(packet));
     packets.set(packet.id, drawn.node);
     shown.push(drawn);
@@ -79,7 +84,7 @@ function bubble(words, x, y, anchor, type) {
     svg("text", { x: at, y: y + 4 * type, "text-anchor": anchor }, words));
 }
 
-function arrow({ packet, scale, sides, delay, width, type, mark }) {
+function arrow({ packet, scale, sides, delay, met, type, mark }) {
   const from = { x: sides[packet.source], y: scale.place(packet) };
   const far = sides[packet.destination];
   const lost = isLost(packet);
@@ -99,7 +104,8 @@ function arrow({ packet, scale, sides, delay, width, type, mark }) {
     svg("title", {}, words));
 
   const moves = (packet.came.length ? packet.came : [ends]).map((at, copy) => {
-    const to = { x: packet.came.length ? far : from.x + (far - from.x) * 0.6, y: Math.max(scale.at(at), from.y + 2) };
+    const came = packet.came.length > 0;
+    const to = { x: came ? far : from.x + (far - from.x) * 0.6, y: Math.max(came ? scale.end(packet, copy) : scale.at(at), from.y + 2) };
     return { at, to, copy, ...shaft(from, to, { copy, lost: !packet.came.length && fateWord(packet), corrupted, type }) };
   });
   const long = moves.length ? moves[0].to : from;
@@ -107,8 +113,7 @@ function arrow({ packet, scale, sides, delay, width, type, mark }) {
     svg("line", { class: "halo", x1: from.x, y1: from.y, x2: long.x, y2: long.y }),
     ...moves.map((move) => move.line),
     ...moves.map((move) => move.end),
-    svg("text", { class: "label", x: from.x + onward * 8, y: from.y - 3 * type, "text-anchor": onward > 0 ? "start" : "end" },
-      cut(markSign(mark) + label(packet), width / type)),
+    along(from, long, markSign(mark) + label(packet), { met, type, most: long.x === far ? 1 : 0.85 }),
   );
   return {
     node,
@@ -123,6 +128,26 @@ function arrow({ packet, scale, sides, delay, width, type, mark }) {
       }
     },
   };
+}
+
+/**
+ * An arrow's label: along its arrow and above it, from near its tail on, so that it crosses neither the arrows beside it nor
+ * (where it was `met` by one that ends there) that one. An arrow that is nearly upright has it level, at its tail.
+ */
+function along(from, to, words, { met, type, most }) {
+  const onward = to.x > from.x ? 1 : -1;
+  const anchor = onward > 0 ? "start" : "end";
+  const length = Math.hypot(to.x - from.x, to.y - from.y);
+  const angle = Math.atan2(to.y - from.y, Math.abs(to.x - from.x));
+  if (angle > STEEP) {
+    return svg("text", { class: "label", x: from.x + onward * 8, y: from.y - 3 * type, "text-anchor": anchor }, cut(words, Math.abs(to.x - from.x) / type));
+  }
+  const clear = (LETTER * type) / Math.sin(Math.max(2 * angle, 0.1)); // from here on it fits between two that mirror each other
+  const start = met ? Math.min(Math.max(8, clear), length * 0.3) : 8;
+  const place = { x: from.x + onward * start * Math.cos(angle), y: from.y + start * Math.sin(angle) };
+  return svg("text", { class: "label", y: -3.5 * type, "text-anchor": anchor,
+    transform: `translate(${place.x.toFixed(1)},${place.y.toFixed(1)}) rotate(${((onward * angle * 180) / Math.PI).toFixed(2)})` },
+    cut(words, (length * most - start - HEAD) / type));
 }
 
 const markWords = (mark) =>
@@ -159,7 +184,7 @@ function fate(word, from, to, type) {
   return svg("text", { class: "fate", x: to.x + onward, y: to.y + 5, "text-anchor": onward > 0 ? "start" : "end" }, word);
 }
 
-function cut(text, width) {
-  const most = Math.max(8, Math.floor((width - 2 * EDGE - 16) / 6.6));
+function cut(text, room) {
+  const most = Math.max(6, Math.floor(room / 7.4));
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }

@@ -84,7 +84,8 @@ export class LanesView {
 
   /** Brings the cursor's height into view, gently or at once. */
   follow(smooth) {
-    const top = this.scale.at(this.cursor) - this.node.clientHeight * 0.6;
+    const free = this.node.clientHeight - (this._views[0]?.node.querySelector("header").offsetHeight ?? 0);
+    const top = this.scale.at(this.cursor) - free * 0.75;
     this.node.scrollTo({ top: Math.max(0, top), behavior: smooth ? "smooth" : "instant" });
   }
 

@@ -282,6 +282,8 @@ var againOf = (lane) => lane.packets.filter((packet) => packet.again).length;
 // ladder.js
 var EDGE = 26;
 var HEAD = 9;
+var LETTER = 15;
+var STEEP = 1.05;
 function ladder({ lane, scale, width, type = 1, marks = null, pick = () => {
 }, name = lane.title }) {
   const sides = { client: EDGE, server: width - EDGE };
@@ -304,7 +306,9 @@ function ladder({ lane, scale, width, type = 1, marks = null, pick = () => {
   }
   const packets = /* @__PURE__ */ new Map();
   for (const packet of lane.packets) {
-    const drawn = arrow({ packet, scale, sides, delay, width, type, mark: marks?.get(packet.id) ?? "same" });
+    const place = scale.place(packet);
+    const met = lane.packets.some((other) => other.destination === packet.source && other.came.some((_, copy) => Math.abs(scale.end(other, copy) - place) < 2 * LETTER * type));
+    const drawn = arrow({ packet, scale, sides, delay, met, type, mark: marks?.get(packet.id) ?? "same" });
     drawn.node.addEventListener("click", () => pick(packet));
     packets.set(packet.id, drawn.node);
     shown.push(drawn);
@@ -349,7 +353,7 @@ function bubble(words, x, y, anchor, type) {
     svg("text", { x: at, y: y + 4 * type, "text-anchor": anchor }, words)
   );
 }
-function arrow({ packet, scale, sides, delay, width, type, mark: mark2 }) {
+function arrow({ packet, scale, sides, delay, met, type, mark: mark2 }) {
   const from = { x: sides[packet.source], y: scale.place(packet) };
   const far = sides[packet.destination];
   const lost = isLost(packet);
@@ -371,7 +375,8 @@ function arrow({ packet, scale, sides, delay, width, type, mark: mark2 }) {
     svg("title", {}, words)
   );
   const moves = (packet.came.length ? packet.came : [ends]).map((at, copy) => {
-    const to = { x: packet.came.length ? far : from.x + (far - from.x) * 0.6, y: Math.max(scale.at(at), from.y + 2) };
+    const came = packet.came.length > 0;
+    const to = { x: came ? far : from.x + (far - from.x) * 0.6, y: Math.max(came ? scale.end(packet, copy) : scale.at(at), from.y + 2) };
     return { at, to, copy, ...shaft(from, to, { copy, lost: !packet.came.length && fateWord(packet), corrupted, type }) };
   });
   const long = moves.length ? moves[0].to : from;
@@ -379,11 +384,7 @@ function arrow({ packet, scale, sides, delay, width, type, mark: mark2 }) {
     svg("line", { class: "halo", x1: from.x, y1: from.y, x2: long.x, y2: long.y }),
     ...moves.map((move) => move.line),
     ...moves.map((move) => move.end),
-    svg(
-      "text",
-      { class: "label", x: from.x + onward * 8, y: from.y - 3 * type, "text-anchor": onward > 0 ? "start" : "end" },
-      cut(markSign(mark2) + label(packet), width / type)
-    )
+    along(from, long, markSign(mark2) + label(packet), { met, type, most: long.x === far ? 1 : 0.85 })
   );
   return {
     node,
@@ -398,6 +399,28 @@ function arrow({ packet, scale, sides, delay, width, type, mark: mark2 }) {
       }
     }
   };
+}
+function along(from, to, words, { met, type, most }) {
+  const onward = to.x > from.x ? 1 : -1;
+  const anchor = onward > 0 ? "start" : "end";
+  const length = Math.hypot(to.x - from.x, to.y - from.y);
+  const angle = Math.atan2(to.y - from.y, Math.abs(to.x - from.x));
+  if (angle > STEEP) {
+    return svg("text", { class: "label", x: from.x + onward * 8, y: from.y - 3 * type, "text-anchor": anchor }, cut(words, Math.abs(to.x - from.x) / type));
+  }
+  const clear = LETTER * type / Math.sin(Math.max(2 * angle, 0.1));
+  const start = met ? Math.min(Math.max(8, clear), length * 0.3) : 8;
+  const place = { x: from.x + onward * start * Math.cos(angle), y: from.y + start * Math.sin(angle) };
+  return svg(
+    "text",
+    {
+      class: "label",
+      y: -3.5 * type,
+      "text-anchor": anchor,
+      transform: `translate(${place.x.toFixed(1)},${place.y.toFixed(1)}) rotate(${(onward * angle * 180 / Math.PI).toFixed(2)})`
+    },
+    cut(words, (length * most - start - HEAD) / type)
+  );
 }
 var markWords = (mark2) => mark2 === "only" ? "only in this run: " : mark2 === "other" ? "other than in the other run: " : "";
 var markSign = (mark2) => mark2 === "only" ? "◆ " : mark2 === "other" ? "◇ " : "";
@@ -433,19 +456,20 @@ function fate(word, from, to, type) {
   const onward = to.x > from.x ? 13 : -13;
   return svg("text", { class: "fate", x: to.x + onward, y: to.y + 5, "text-anchor": onward > 0 ? "start" : "end" }, word);
 }
-function cut(text, width) {
-  const most = Math.max(8, Math.floor((width - 2 * EDGE - 16) / 6.6));
+function cut(text, room) {
+  const most = Math.max(6, Math.floor(room / 7.4));
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 // time_scale.js
-var SIZES = { row: 19, bubble: 26, delay: 74, pause: 46, top: 26, below: 40 };
+var SIZES = { row: 19, bubble: 26, clear: 14, delay: 74, pause: 46, top: 26, below: 40 };
 var sizesFor = (type) => Object.fromEntries(Object.entries(SIZES).map(([name, size2]) => [name, size2 * type]));
 function rows(lane) {
   const found = [
     ...lane.said.map((said2) => ({ at: said2.at, order: 0, said: said2 })),
-    ...lane.packets.map((packet) => ({ at: packet.sent, order: 1, packet })),
-    ...lane.heard.map((heard) => ({ at: heard.at, order: 2, heard }))
+    ...lane.packets.flatMap((packet) => packet.came.map((at, copy) => ({ at, order: 1, packet, copy }))),
+    ...lane.heard.map((heard) => ({ at: heard.at, order: 2, heard })),
+    ...lane.packets.map((packet) => ({ at: packet.sent, order: 3, packet }))
   ];
   return found.sort((one, other) => one.at - other.at || one.order - other.order);
 }
@@ -463,12 +487,13 @@ function timeScale(lanes, sizes = SIZES) {
   const pauses2 = [];
   const free = new Map(lanes.map((lane) => [lane, sizes.top]));
   const places = /* @__PURE__ */ new Map();
+  const ends = /* @__PURE__ */ new Map();
   let floor = sizes.top;
   times3.forEach((time, i) => {
     let height = floor;
     if (i > 0) {
       const room = (time - times3[i - 1]) * perNs;
-      height = Math.max(floor, heights[i - 1] + Math.min(room, sizes.pause));
+      height = floor + Math.min(room, sizes.pause);
       if (room > 2 * sizes.pause) pauses2.push({ from: times3[i - 1], to: time });
     }
     const here = all.map(({ lane, rows: rows2 }) => [lane, rows2.filter((row) => row.at === time)]);
@@ -476,11 +501,14 @@ function timeScale(lanes, sizes = SIZES) {
     floor = height;
     for (const [lane, found] of here) {
       let down = height;
-      for (const row of found) {
-        places.set(row.packet ?? row.said ?? row.heard, down);
+      found.forEach((row, nth) => {
+        const before = found[nth - 1];
+        if (before) down += row.heard && isEnd(before) ? sizes.clear : isEnd(before) && !isEnd(row) ? 0 : sizeOf(before, sizes);
+        if (isEnd(row)) ends.set(row.packet, [...ends.get(row.packet) ?? [], down]);
+        else places.set(row.packet ?? row.said ?? row.heard, down);
         floor = Math.max(floor, down);
-        down += row.packet ? sizes.row : sizes.bubble;
-      }
+      });
+      if (found.length) down += sizeOf(found.at(-1), sizes);
       if (found.length) free.set(lane, down);
     }
     heights.push(height);
@@ -491,11 +519,14 @@ function timeScale(lanes, sizes = SIZES) {
     at,
     timeAt: (height) => Math.round(mapped(heights, times3, height, 0)),
     place: (thing) => places.get(thing),
+    end: (packet, copy) => ends.get(packet)[copy],
     pauses: pauses2,
     times: times3,
     height: Math.max(heights[last], ...free.values()) + sizes.below
   };
 }
+var isEnd = (row) => row.copy !== void 0;
+var sizeOf = (row, sizes) => row.packet ? sizes.row : sizes.bubble;
 function mapped(from, to, value, slope) {
   const last = from.length - 1;
   if (value <= from[0]) return to[0];
@@ -598,7 +629,8 @@ var LanesView = class {
   }
   /** Brings the cursor's height into view, gently or at once. */
   follow(smooth) {
-    const top = this.scale.at(this.cursor) - this.node.clientHeight * 0.6;
+    const free = this.node.clientHeight - (this._views[0]?.node.querySelector("header").offsetHeight ?? 0);
+    const top = this.scale.at(this.cursor) - free * 0.75;
     this.node.scrollTo({ top: Math.max(0, top), behavior: smooth ? "smooth" : "instant" });
   }
   /** The keyboard comes into a lane at one packet. */
