@@ -117,7 +117,7 @@ def decode_head(data: bytes) -> tuple[Head, int]:
     texts = data[: end + 2].split(b"\r\n")[:-1]
     request, status = _REQUEST.fullmatch(texts[0]), _STATUS.fullmatch(texts[0])
     if request is None and status is None:
-        raise DecodeError("neither a request line nor a status line", rule="RFC 9112 §3", field="start line", offset=0)
+        raise DecodeError("neither a request line nor a status line", rule=_RULE, field="start line", offset=0)
     lines = [Line("", texts[0].decode("latin-1"), 0, len(texts[0]) + 2)]
     for text in texts[1:]:
         at = lines[-1].end
