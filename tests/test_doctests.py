@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WITH_EXAMPLES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "netlab").rglob("*.py"))
-    if "\n    >>> " in path.read_text() or "\n>>> " in path.read_text()
+    if re.search(r"^ *>>> ", path.read_text(), re.MULTILINE)
 ]
 
 
@@ -25,4 +26,4 @@ def test_examples(name: str) -> None:
 
 
 def test_examples_are_found() -> None:
-    assert {"netlab.units", "netlab.packets.split", "netlab.chat.names"} <= set(WITH_EXAMPLES)
+    assert {"netlab.units", "netlab.packets.split", "netlab.chat.names", "netlab.packets.header"} <= set(WITH_EXAMPLES)

@@ -131,7 +131,7 @@ class Header:
 
         >>> word = Header("word", "word", HeaderField("w", "word", 32, Shown.DECIMAL, ""))
         >>> print(word.drawing().splitlines()[3])
-        |                             word                              |
+        |                              word                             |
         """
         rows = list(self._rows())
         tens = " " + " ".join(f"{bit // 10}" if bit % 10 == 0 else " " for bit in range(_ROW)).rstrip()
