@@ -20,12 +20,14 @@ import msgspec
 from netlab.errors import DecodeError
 
 _RULE = "RFC 9112 §2.1"
-_END = b"\r\n\r\n"
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
 _REQUEST = re.compile(rb"(" + _TOKEN + rb") (\S+) (HTTP/\d\.\d)")
 _STATUS = re.compile(rb"(HTTP/\d\.\d) (\d{3})(?: (.*))?", re.DOTALL)
 _FIELD = re.compile(rb"(" + _TOKEN + rb"):[ \t]*(.*?)[ \t]*", re.DOTALL)
 _BEGINS = re.compile(rb"(?:HTTP/1\.[01] \d{3}|(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) \S)")
+
+HEAD_END = b"\r\n\r\n"
+"""The end of the last line before the empty one, and this."""
 
 SWITCHING_PROTOCOLS = 101
 MOST_HEAD = 65_536
@@ -111,7 +113,7 @@ def decode_head(data: bytes) -> tuple[Head, int]:
     Raises:
         DecodeError: cut short, or a line that is none; `field` and `offset` say where.
     """
-    end = data.find(_END, 0, MOST_HEAD)
+    end = data.find(HEAD_END, 0, MOST_HEAD)
     if end < 0:
         raise DecodeError("no empty line ends the head", rule=_RULE, field="head", offset=len(data))
     texts = data[: end + 2].split(b"\r\n")[:-1]

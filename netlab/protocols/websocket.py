@@ -10,20 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netlab.errors import DecodeError
+from netlab.packets.http1 import HEAD_END
 from netlab.packets.packet import HEADER_LEN, announced_len
-from netlab.packets.websocket import decode_first, written
+from netlab.packets.websocket import KEY, Opcode, decode_first, written
 from netlab.protocols.connection import STREAM_PAYLOAD
 
 FRAME_MOST = HEADER_LEN + STREAM_PAYLOAD
 """The largest message of WebSocket that holds a packet, bytes."""
 
-TEXT = 0x1
-BINARY = 0x2
-CLOSE = 0x8
-PING = 0x9
+TEXT, BINARY, CLOSE, PING = (kind.value for kind in (Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE, Opcode.PING))
+"""As plain numbers: enum's arithmetic is slow where every frame passes."""
 
-KEY_LEN = 4
-HEAD_ENDS = b"\r\n\r\n"
+KEY_LEN = KEY.len
 SMALL = 125
 """Bytes that the 7 bits of the length may say; what a control frame may hold (section 5.5)."""
 
@@ -69,10 +67,10 @@ def payloads(stream: bytes) -> Iterator[tuple[int, bytes]]:
     """The binary frames behind an HTTP head, unmasked: for each, where its frame begins in the stream and what it
     carries. For who looks on: a peer's frames are not checked here. A last one that is not whole is left out.
 
-    >>> list(payloads(b"GET / HTTP/1.1" + HEAD_ENDS + frame(b"", PING) + frame(b"ab", key=b"1234")))
+    >>> list(payloads(b"GET / HTTP/1.1" + HEAD_END + frame(b"", PING) + frame(b"ab", key=b"1234")))
     [(20, b'ab')]
     """
-    at = stream.find(HEAD_ENDS) + len(HEAD_ENDS)
+    at = stream.find(HEAD_END) + len(HEAD_END)
     while at < len(stream):
         try:
             one, end = decode_first(stream, at)

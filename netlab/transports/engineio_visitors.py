@@ -20,7 +20,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Origin
 
-from netlab.chat.messages import Goodbye, encode_json
+from netlab.chat.messages import Goodbye
+from netlab.packets.http1 import HEAD_END
 from netlab.protocols import websocket
 from netlab.protocols.socketio import MESSAGE_MOST
 from netlab.protocols.websocket import close_frame
@@ -30,13 +31,11 @@ from netlab.transports.engineio_polling import Polling
 from netlab.transports.engineio_requests import Wrong, asked
 from netlab.transports.socketio_frames import TextMessages
 from netlab.transports.socketio_session import Sessions, SocketIoSession
-from netlab.transports.websocket import Malformed
+from netlab.transports.websocket import Malformed, goodbye_response
 from netlab.units import S
 
 HEAD_MOST = 16 * 1024
 """The largest head of the request that tells what a connection is, bytes."""
-
-HEAD_END = b"\r\n\r\n"
 
 
 class Visitors:
@@ -136,9 +135,7 @@ class Visitor(asyncio.Protocol):
         if self.session is None or self._transport.is_closing():
             return
         if self._requests is None:
-            body = encode_json(reason)
-            head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-            self._transport.write(f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
+            self._transport.write(goodbye_response(reason))
         if not self.busy:  # else the answer to the request says it
             self.close()
 

@@ -205,9 +205,7 @@ class WebSocketEnd(ServerEnd):
     def farewell(self, reason: Goodbye, packets: list[bytes]) -> bytes:
         if self._upgraded:
             return frames(packets) + close_frame(reason.code, reason.detail)
-        body = encode_json(reason)
-        head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        return f"{head}Connection: close\r\n\r\n".encode() + body
+        return goodbye_response(reason)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._frame_limit.watch(False)
@@ -341,8 +339,15 @@ class WebSocketClient(StreamClient):
             self._answered.set_exception(exc or ConnectionResetError("the server closed the connection at once"))
 
 
+def goodbye_response(reason: Goodbye) -> bytes:
+    """What a hub answers to the request of who is not let in."""
+    body = encode_json(reason)
+    head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Connection: close\r\n\r\n".encode() + body
+
+
 def goodbye_in(response: Response) -> bytes | None:
-    """What a hub says to who is not let in: the body of its answer, where it is one."""
+    """The message in such an answer; None where it is another."""
     try:
         told: dict[str, Any] = msgspec.json.decode(response.body or b"", type=dict)
         known = told["code"] in ERRORS

@@ -86,9 +86,6 @@ _ENDS: dict[tuple[State, Cause], State] = {
 TRANSITIONS: dict[tuple[State, Cause], State] = {**DRAWN, **_RETURNS, **_ENDS}
 """Every move there is; what is not in here does not happen."""
 
-SYNCHRONIZED = frozenset(State) - {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
-"""Both sides know both initial sequence numbers (§3.3.2)."""
-
 MAY_SEND = frozenset({State.ESTABLISHED, State.CLOSE_WAIT})
 """The user may hand in more data to send."""
 
