@@ -155,6 +155,9 @@ def show(account: Account, c: Cluster, phases: list[Phase]) -> None:
         outcomes = account.outcomes(phase.begin, phase.end)
         ended = ", ".join(f"{outcomes[status]} {status}" for status in ("ok", "unknown", "failed") if outcomes[status])
         print(f"    operations: {ended}; the members' own processes were up to {phase.late_ms:.0f} ms late")
+        if degraded := account.turned("degraded", phase.begin, phase.end):
+            first = (min(degraded.values()) - phase.begin) / S
+            print(f"    {len(degraded)} members were told `degraded`, the first {first:.1f} s after the phase began")
     print()
     for phase in phases:
         show_back(account, phase, homes[KILLED])

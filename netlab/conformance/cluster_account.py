@@ -88,6 +88,15 @@ class Account:
             if isinstance(line, Ended) and begin <= self._said[line.sender, line.n] < end
         )
 
+    def turned(self, status: str, begin: Ns, end: Ns) -> dict[str, Ns]:
+        """Whom this befell in this time, as `degraded`, and when for the first time."""
+        when: dict[str, Ns] = {}
+        for name, log in self.members.items():
+            for line in log:
+                if isinstance(line, Turned) and line.status == status and begin <= line.at < end:
+                    when.setdefault(name, line.at)
+        return when
+
     def last_not_ok(self, begin: Ns, end: Ns) -> Ns | None:
         """When the last of the operations that were begun in this time, and did not end `ok`, was begun."""
         return max(

@@ -68,6 +68,16 @@ def test_delays_are_of_both_ends_within_a_group(tmp_path: Path) -> None:
     assert found.delays(5 * S, 6 * S, [{"ann", "bob"}]) is None
 
 
+def test_whom_something_befell_and_when_first(tmp_path: Path) -> None:
+    found = account(
+        tmp_path,
+        ann=[Turned("degraded", "it is slow", at=5), Turned("restored", at=6), Turned("degraded", at=8)],
+        bob=[Turned("degraded", at=2), Turned("degraded", at=7)],
+        cid=[Turned("restored", at=6), Turned("degraded", at=9)],
+    )
+    assert found.turned("degraded", 3, 9) == {"ann": 5, "bob": 7}
+
+
 def test_back_is_from_the_cut_to_the_connection(tmp_path: Path) -> None:
     found = account(
         tmp_path,
