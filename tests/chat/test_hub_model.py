@@ -197,7 +197,7 @@ class HubModel(RuleBasedStateMachine):
                     assert last is not None
                     if room not in member.now_in:  # its join was done during a cut: the answer is still to come
                         member.enter(room, first)
-                    assert first == member.seen[room] + 1, "a gap begins behind what was seen"
+                    assert first == member.seen.get(room, 0) + 1, "a gap begins behind what was seen"
                     member.now_in[room].gaps.update(range(first, last + 1))
                     member.seen[room] = last
                 case m.Result():
