@@ -26,6 +26,7 @@ from netlab.units import MS, Ns
 
 UNKNOWN = "the broker does not answer: it may have been stored or not"
 UNSTORED = "the broker can't be reached: only people on this server heard it"
+UNHEARD = "the broker can't be reached, and on this server is nobody to hear it"
 NOT_NOW = "the broker can't be reached: try again when it is there"
 
 
@@ -68,14 +69,15 @@ class Membership:
     # What sessions do
 
     def emit(self, session: Session, emit: m.Emit, now: Ns) -> None:
-        """Have an event numbered; while that can't be, say it without.
+        """Have an event numbered; while that can't be, say it without, to those who are here.
 
         Raises:
-            Refusal: as `check_emit`.
+            Refusal: as `check_emit`; `broker_gone` where nobody is, so that it surely reaches nobody.
         """
         targets = check_emit(session, emit, self.rooms, self._limits)
         if self._standing.degraded:
-            self._say_unnumbered(session, emit, targets, now)
+            if not self._say_unnumbered(session, emit, targets, now):
+                raise Refusal("broker_gone", UNHEARD)
             self._end_unknown(session, emit.op, UNSTORED)
             return
         said = Said(
@@ -248,7 +250,8 @@ class Membership:
             self._end_unknown(session, operation.op, UNKNOWN)
         return list(dict.fromkeys(session for session, _ in unheard.values()))
 
-    def _say_unnumbered(self, session: Session, emit: m.Emit, targets: tuple[str, ...], now: Ns) -> None:
+    def _say_unnumbered(self, session: Session, emit: m.Emit, targets: tuple[str, ...], now: Ns) -> bool:
+        """Whether anybody hears it."""
         event = m.Message(
             rooms={},
             sid=session.sid,
@@ -259,11 +262,13 @@ class Membership:
             args=emit.args,
             unnumbered=list(targets),
         )
-        recipients = tuple(dict.fromkeys(conn for name in targets for conn in self.rooms[name].recipients))
-        self._outbox.counters["unnumbered"] += 1
+        skip = session.conn if emit.skip_self else None
+        here = dict.fromkeys(conn for name in targets for conn in self.rooms[name].recipients)
+        recipients = tuple(conn for conn in here if conn != skip)
         if recipients:
-            skip = session.conn if emit.skip_self else None
-            self._outbox.add(Send(recipients, self._outbox.next_message_id(), m.encode_json(event), skip))
+            self._outbox.counters["unnumbered"] += 1
+            self._outbox.add(Send(recipients, self._outbox.next_message_id(), m.encode_json(event)))
+        return bool(recipients)
 
     def _end_unknown(self, session: Session, op: int, why: str) -> None:
         self._outbox.counters["unknown"] += 1

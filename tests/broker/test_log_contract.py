@@ -236,6 +236,24 @@ def test_while_it_is_gone_nothing_is_called_stored_and_after_that_all_goes_on(be
 
 
 @over_shared_logs
+def test_while_it_is_gone_what_surely_reaches_nobody_has_failed(begin: Begin) -> None:
+    world = begin(2)
+    ann, bob, amy = in_tea(world, "ann", "bob", "amy")
+    world.kill()
+    world.until(lambda: all(one.changes[-1:] == ["degraded"] for one in (ann, amy, bob)))
+    for to in ([bob.machine.sid], [amy.machine.sid], [bob.machine.sid, amy.machine.sid]):
+        ann.emit(*to)
+    world.until(lambda: len(ann.outcomes) == 4 and len(heard(amy)) == 2)
+    told = [(ann.outcomes[ref].status, ann.outcomes[ref].code) for ref in (2, 3, 4)]
+    assert told == [("failed", "broker_gone"), ("unknown", "broker_gone"), ("unknown", "broker_gone")]
+    world.restart()
+    world.until(lambda: all(restored(one) for one in (ann, amy, bob)))
+    say_and_hear(world, ann, [ann, amy, bob])
+    assert heard(amy) == [("ann", 2), ("ann", 3), ("ann", 4)]
+    assert heard(bob) == [("ann", 4)]
+
+
+@over_shared_logs
 def test_one_that_is_stopped_stalls_nobody_and_nothing_comes_twice(begin: Begin) -> None:
     world = begin(2)
     ann, bob, amy = in_tea(world, "ann", "bob", "amy")
