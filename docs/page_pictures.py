@@ -41,7 +41,7 @@ def draw(name: str, folder: Path) -> Path:
 
 def _bench(browser: Browser, name: str, out: Path) -> None:
     narrow = name == "web-narrow"
-    size = {"width": 390, "height": 844} if narrow else {"width": 1360, "height": 850}
+    size = {"width": 390, "height": 844} if narrow else {"width": 1360, "height": 1120}
     scheme = "dark" if narrow else "light"
     with netlab_web() as line, opened(browser, line.split()[-1], viewport=size, color_scheme=scheme) as page:
         page.get_by_label("Pace").select_option("1")

@@ -151,15 +151,18 @@ def _picture(ran: Timeline) -> bytes:
     from netlab.figures.flights import flights
     from netlab.figures.ladder import ladder
 
-    figure, places = plt.subplots(2, 2, figsize=(14, 12), facecolor="white")
+    figure, places = plt.subplots(2, 2, figsize=(15.5, 12), facecolor="white")
+    figure.subplots_adjust(
+        left=0.13, right=0.86, top=0.93, bottom=0.07, wspace=1.05, hspace=0.35
+    )  # before: labels look for room
     for ax, lane in zip(places.flat, ran.lanes, strict=True):
         seen = parse(capture(ran.script, lane.over))
         began = flights(seen)[0].sent_at - lane.packets[0].sent
         first = next((flight.number for flight in flights(seen) if flight.sent_at >= began), None)
         if first is not None:
             ladder(seen, ax=ax, first=first, most=_MOST)
+        ax.tick_params(axis="y", pad=110)  # beyond the labels at the left
         ax.set_title(lane.title, loc="left", x=-0.3, pad=26, fontweight="bold")
-    figure.subplots_adjust(left=0.14, right=0.9, top=0.93, bottom=0.07, wspace=0.75, hspace=0.35)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=70)
     plt.close(figure)
