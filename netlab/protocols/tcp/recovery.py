@@ -157,6 +157,7 @@ def _enter(sender: Sender, now: Ns) -> int:
     sender.recovery_point = sender.snd_nxt
     # (4.2): "ssthresh = cwnd = (FlightSize / 2)", where RFC 5681 leaves out what limited transmit sent
     sender.control.on_loss(sender.outstanding - sender.limited, now)
+    sender.cwr_due = True
     sender.dup_acks = sender.limited = 0
     sender.doubt()
     board.rescue = first.end
@@ -230,6 +231,7 @@ def on_timeout(sender: Sender, now: Ns) -> None:
     sender.control.on_rto(0 if again else sender.outstanding, now)
     sender.recovery_point = None
     sender.cwr_point = None
+    sender.cwr_due = True
     sender.timeout_point = sender.snd_nxt
     sender.dup_acks = sender.limited = 0
     sender.doubt()

@@ -194,7 +194,7 @@ class Sender:
             return size  # (2) "if the data is pushed and all queued data can be sent now"; all data is (MUST-60)
         return size if size * FS >= self.max_wnd else None  # (3)
 
-    def _send_new(self, size: int, now: Ns) -> None:
+    def _send_new(self, size: int, now: Ns, *, is_probe: bool = False) -> None:
         board, queue, control = self.board, self.queue, self.control
         payload = queue.take(size) if size else b""
         seq = self.snd_nxt
@@ -221,7 +221,8 @@ class Sender:
             self.rtx_at = now + self.trips.rto
             self.progress_at = now
         self._sent(size, pipe, now)
-        self._tcb.emit(seq, flags, payload, now, is_new=True)
+        # RFC 3168 §6.1.6: a probe of the window is neither ECN-capable nor does it carry CWR
+        self._tcb.emit(seq, flags, payload, now, is_new=size > 0 and not is_probe)
         if self.tracing:
             self.note("sent", now, f"{size} B at {seq - self.iss - 1}")
 
@@ -294,7 +295,7 @@ class Sender:
             self.retransmit(first, now, "probe of the shut window")
         elif self.queue.size or self.fin is None:
             usable = max(1, self.snd_una + self.snd_wnd - self.snd_nxt)
-            self._send_new(min(self.queue.size, usable, self.mss), now)
+            self._send_new(min(self.queue.size, usable, self.mss), now, is_probe=True)
         if self.tracing:
             self.note("probe", now, f"window of {self.snd_wnd} B: next probe at {self.rtx_at / S:.3f} s")
 

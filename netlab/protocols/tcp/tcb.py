@@ -99,7 +99,7 @@ class Tcb:
 
     def emit(self, seq: int, flags: int, payload: bytes, now: Ns, *, is_new: bool = False) -> None:
         """Send a segment with the current acknowledgement and window; "once in the ESTABLISHED state, all segments must
-        carry current acknowledgment information" (RFC 9293 §3.8)."""
+        carry current acknowledgment information" (RFC 9293 §3.8). New data, other than a probe, is sent ECN-capable."""
         receiver, sender = self.receiver, self.sender
         urgent = 0
         if sender.snd_up > seq:
@@ -127,7 +127,7 @@ class Tcb:
         )
         self.last_ack_sent = receiver.rcv_nxt
         receiver.acknowledged()
-        self.out.append(Transmit(segment, self.agreed.ecn and is_new and bool(payload)))
+        self.out.append(Transmit(segment, self.agreed.ecn and is_new))
 
     def _ecn_flags(self, *, is_new: bool) -> int:
         """RFC 3168 §6.1.3: the receiver sets ECE "until it receives a CWR packet"; §6.1.2: the sender "sets the CWR

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from netlab.protocols.tcp import LINUX, RFC, State, TcpConfig
+from netlab.packets.tcp import TcpFlags
+from netlab.protocols.tcp import LINUX, RFC, State, TcpConfig, TimerFired, Transmit
 from netlab.units import MS
 
-from .script import ACCEPT, OPEN, PLAIN, run
+from .script import ACCEPT, OPEN, PLAIN, Script, run
 
 # ---- what goes out ----
 
@@ -386,9 +387,38 @@ def test_ecn_echo_until_the_sender_has_reduced_and_once_a_window() -> None:
         config,
     )
     assert connection.control.cwnd == 14_600 * 9 // 10 // 2  # 13140 were outstanding, once
-    connection = run(
-        [*opened, (0, "send 1460", ["P 1+1460"]), (1, "< E. 1 ack 1461", []), (2, "send 9", ["P 1461+9"])], config
+
+
+def test_the_peer_is_told_of_every_reduction_by_the_next_new_data() -> None:
+    """RFC 3168 §6.1.2: after a fast retransmit, a timeout or an ECN-Echo; once, and never by what is sent again."""
+    config = msgspec.structs.replace(PLAIN, ecn=True)
+    opened = [(0, "open", ["SEW 0"]), (0, "< SEA 0 ack 1 mss 1460", ["established", ". 1"])]
+    ten = (0, "send 14600", [f"{'P' if n == 9 else '.'} {1 + 1460 * n}+1460" for n in range(10)])
+    then = [(60_000, "send 9", ["PW 14601+9"]), (60_001, "< . 1 ack 14610", []), (60_001, "send 9", ["P 14610+9"])]
+    run([*opened, ten, (10, "< E. 1 ack 1461", []), (20, "< . 1 ack 14601", []), *then], config)
+    duplicates = [(10, "< . 1 ack 1", [". 1+1460"] if n == 2 else []) for n in range(3)]
+    run([*opened, ten, *duplicates, (20, "< . 1 ack 14601", []), *then], config)
+    run([*opened, ten, (1000, "timer", [". 1+1460"]), (1010, "< . 1 ack 14601", []), *then], config)
+
+
+def test_a_probe_of_a_shut_window_is_not_ecn_capable_and_tells_of_no_reduction() -> None:
+    """RFC 3168 §6.1.6."""
+    script = Script(msgspec.structs.replace(PLAIN, ecn=True))
+    script.run(
+        [
+            (0, "open", ["SEW 0"]),
+            (0, "< SEA 0 ack 1 mss 1460", ["established", ". 1"]),
+            (0, "send 2920", [". 1+1460", "P 1461+1460"]),
+            (1, "< E. 1 ack 1461", []),
+            (2, "< . 1 ack 2921 win 0", []),
+            (2, "send 100", []),
+        ]
     )
+    (probe,) = script.connection.handle(TimerFired(), 1_002 * MS)
+    assert isinstance(probe, Transmit)
+    assert not probe.ecn_capable
+    assert not probe.segment.flags & TcpFlags.CWR
+    script.run([(1_003, "< . 1 ack 2922 win 9000", ["PW 2922+99"])])
 
 
 def test_an_accepted_connection_works_the_same() -> None:
