@@ -10,7 +10,6 @@ import ssl
 from typing import cast
 
 import msgspec
-from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
@@ -25,7 +24,7 @@ from netlab.transports.byte_stream import ClientConnection, prepare_socket
 from netlab.transports.client_end import Callbacks
 from netlab.transports.socketio_frames import TextMessages
 from netlab.transports.url import Address
-from netlab.transports.websocket import Malformed, goodbye_in
+from netlab.transports.websocket import ClientFrames, Malformed, goodbye_in
 from netlab.units import MS
 
 
@@ -46,8 +45,8 @@ class SocketIoClient(ClientConnection):
         Raises:
             OSError: nobody listens there, or it can't be reached, or it speaks no Socket.IO.
         """
-        url = str(address).replace("sio://", "ws://")
-        self._http = ClientProtocol(parse_uri(f"{url}{socketio.PATH}?EIO=4&transport=websocket"), max_size=MESSAGE_MOST)
+        url = f"{str(address).replace('sio://', 'ws://')}{socketio.PATH}?EIO=4&transport=websocket"
+        self._http = ClientFrames(parse_uri(url), self._callbacks.entropy, max_size=MESSAGE_MOST)
         tcp, _ = await self._loop.create_connection(lambda: self, address.host, address.port)
         try:
             await self._answered

@@ -212,12 +212,16 @@ class WebSocketEnd(ServerEnd):
         super().connection_lost(exc)
 
 
-class _ClientProtocol(ClientProtocol):
-    """The library's, with its key (section 4.1) and its masks (section 5.3) from the client's entropy: so a simulated
-    client repeats byte for byte."""
+class ClientFrames(ClientProtocol):
+    """The library's client, with its key (section 4.1) and its masks (section 5.3) from the client's entropy: so a
+    simulated client repeats byte for byte.
 
-    def __init__(self, uri: WebSocketURI, entropy: Callable[[int], bytes]) -> None:
-        super().__init__(uri, max_size=FRAME_MOST)
+    Args:
+        max_size: of a message that may come, bytes.
+    """
+
+    def __init__(self, uri: WebSocketURI, entropy: Callable[[int], bytes], *, max_size: int) -> None:
+        super().__init__(uri, max_size=max_size)
         self._entropy = entropy
         self.key = base64.b64encode(entropy(16)).decode()
 
@@ -235,7 +239,7 @@ class WebSocketClient(StreamClient):
         Raises:
             OSError: nobody listens there, or it can't be reached, or it speaks no WebSocket.
         """
-        self._http: Protocol = _ClientProtocol(parse_uri(f"{address}/"), self._callbacks.entropy)
+        self._http: Protocol = ClientFrames(parse_uri(f"{address}/"), self._callbacks.entropy, max_size=FRAME_MOST)
         self._messages: Messages = Packets()
         self._answered: asyncio.Future[None] = self._loop.create_future()
         tcp = await connect_over_tcp(self, address, tls)

@@ -352,3 +352,21 @@ async def test_the_script_of_the_document() -> None:
         finally:
             node.kill()
             await node.communicate()
+
+
+@pytest.mark.parametrize("scheme", ["ws", "sio"])
+@live()
+async def test_a_clients_key_comes_from_its_entropy(scheme: str) -> None:
+    heads: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionEnded):
+            async with netlab.connect(f"{scheme}://127.0.0.1:{port}", name="ann", reconnect=False, entropy=bytes):
+                pass
+    [head] = heads
+    assert b"\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" in head, "sixteen zeros, as bytes(16) has them"
