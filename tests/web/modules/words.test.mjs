@@ -34,6 +34,13 @@ test("tcp sends it again", () => {
   assert.deepEqual(outcomes(tcp, -1), []);
 });
 
+test("what is sent again although bob has it is no loss of the text", () => {
+  const tcp = lane("tcp", [packet(4, 0, [40 * MS]), packet(5, 240 * MS, [], { again: true }), packet(6, 720 * MS, [760 * MS], { again: true })],
+    { said: [[0, "hi"]], heard: [[40 * MS, "hi"]] });
+  assert.deepEqual(outcomes(tcp, 200 * MS), ["Bob heard “hi” after 40 ms."]);
+  assert.deepEqual(outcomes(tcp), ["Bob heard “hi” after 40 ms; ann did not learn of it in time, and sent it again after 240 ms, twice in all."]);
+});
+
 test("what is on its way is not yet lost, and a doubled text is heard twice", () => {
   const udp = lane("udp", [packet(4, 0, [40 * MS, 41 * MS])], { said: [[0, "hi"]], heard: [[40 * MS, "hi"], [41 * MS, "hi"]] });
   assert.deepEqual(outcomes(udp, 10 * MS), ["“hi” is on its way."]);

@@ -120,7 +120,9 @@ function outcomes(lane, cursor = Infinity) {
 }
 function outcome(lane, { said: said2, heard, copies }, cursor) {
   const text = quoted(said2.text, 24);
-  const sent = transmissions(lane, said2).filter((packet) => packet.sent <= cursor);
+  const every = transmissions(lane, said2).filter((packet) => packet.sent <= cursor);
+  const sent = every.filter((packet) => heard === null || packet.sent < heard.at);
+  const needless = every.filter((packet) => packet.again && !sent.includes(packet));
   const lost = sent.filter(isLost);
   const damaged = sent.filter((packet) => fateWord(packet) === "corrupted");
   const again = sent.filter((packet) => packet.again);
@@ -137,6 +139,10 @@ function outcome(lane, { said: said2, heard, copies }, cursor) {
     const what2 = story.length ? "it" : text;
     const twice = copies ? `, and ${count(copies, "copy", "copies")} of it: the link doubled a packet` : "";
     story.push(`bob heard ${what2} after ${duration(heard.at - said2.at)}${twice}`);
+    if (needless.length) {
+      const more = needless.length > 1 ? `, ${times(needless.length)} in all` : "";
+      story.push(`ann did not learn of it in time, and sent it again after ${duration(needless[0].sent - said2.at)}${more}`);
+    }
   } else if (heard === null && !again.length && (lost.length || damaged.length)) {
     story.push("nobody sends it again: bob never hears it");
   } else if (!story.length) {
