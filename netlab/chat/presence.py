@@ -274,7 +274,9 @@ class Presence:
             elif session.conn is None and session.home == server:
                 if not session.secret:  # its client was turned away before the log said that it came
                     self.end(session, "quit", now)
-                elif session.here:
+                    continue
+                self.cut_off.setdefault(session.sid, now + self._limits.resume_window)
+                if session.here:
                     self._standing.append(Cut(session.sid), now)
 
     def give_up(self, session: Session, why: str) -> None:

@@ -117,6 +117,26 @@ def test_who_came_back_while_the_log_was_stopped_is_here_for_all_servers() -> No
         assert [row["here"] for row in one.outcomes[2].data["members"]] == [True, True]
 
 
+def test_who_was_turned_away_while_the_log_took_that_they_were_back_is_lost_after_their_window() -> None:
+    cluster, ann, bob = two()
+    for there in (1, 0):
+        ann.cut()
+        cluster.run(5 * S)
+        assert ann.server is cluster.servers[there]
+    ann.cut()
+    cluster.stop()  # the claim of the other server waits in it
+    cluster.until(lambda: cluster.servers[1].hub.degraded)
+    assert ann.server is cluster.servers[1]
+    ann.step_aside()
+    ann.cut()
+    cluster.go_on()
+    cluster.run(WINDOW + 10 * S)
+    assert [(left.name, left.reason) for left in lefts(bob)] == [("ann", "lost")]
+    again = person_of(cluster, "ann", at=1)
+    cluster.run(1 * S)
+    assert again.machine.sid
+
+
 def test_messages_to_two_rooms_are_all_or_none_and_in_one_order() -> None:
     cluster, ann, bob = two()
     for one in (ann, bob):
