@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from netlab.chat import messages as m
+from netlab.chat import standing
 
 from .live import Live
 from .redis_server import redis_server
@@ -25,8 +26,10 @@ SHARED = ["simulated", pytest.param("in Redis", marks=pytest.mark.slow)]
 
 
 @pytest.fixture
-def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Begin]:
+def begin(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
     """Makes the world: so many servers; one, where the log is in its memory."""
+    if request.param != "simulated":  # on a busy machine all is slow, and not gone
+        monkeypatch.setattr(standing, "PATIENCE", standing.PATIENCE_MOST)
     made: list[Live] = []
 
     def live(*args: Any, **options: Any) -> Live:
