@@ -69,7 +69,7 @@ export class TeacherPane {
   _showJoining() {
     this._joining.replaceChildren(
       el("p", {}, "Students open ", el("code", {}, this._page), " with the token ", el("code", { class: "token" }, this._view.token)),
-      el("p", { class: "terminals" }, "or in a terminal: ", ...this._view.join.flatMap((url) => [el("code", {}, url), " "])));
+      el("p", { class: "terminals" }, "or in a terminal: ", ...this._view.join.flatMap((url, nth) => [nth ? " or " : "", el("code", {}, asTyped(url))]), ", with --token"));
   }
 
   _show() {
@@ -125,4 +125,10 @@ function keep(body, things, keyOf, make) {
     return made;
   });
   if (rows.length !== body.children.length || rows.some((row, i) => row !== body.children[i])) body.replaceChildren(...rows);
+}
+
+/** The command that joins there. */
+function asTyped(url) {
+  const { protocol, hostname, port } = new URL(url);
+  return `netlab ${protocol.slice(0, -1)}-chat --host ${hostname.replace(/^\[|\]$/g, "")} --port ${port}`;
 }
