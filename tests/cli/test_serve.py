@@ -80,14 +80,14 @@ def test_a_weak_token_is_refused(netlab, token):
 def test_a_token_lets_in_who_has_it(serve, netlab):
     server = serve("--tcp", "0.0.0.0", "--udp", "0.0.0.0", "--token", "auto")
     token = server.told["token"]
-    assert len(token) == 22
+    assert len(token) == 32
     for scheme in ("tcp", "udp"):
         url = f"{scheme}://127.0.0.1:{server.port(scheme)}"
         without = netlab("stats", url)
         assert (without.returncode, without.stderr.count(b"\n")) == (1, 1)
         assert b"bad_token" in without.stderr
         assert b"--token" in without.stderr
-        assert netlab("stats", url, "--token", "x" * 22).returncode == 1
+        assert netlab("stats", url, "--token", "x" * 32).returncode == 1
         assert netlab("stats", url, "--token", token).returncode == 0
         assert netlab("stats", url, NETLAB_TOKEN=token).returncode == 0
         assert netlab(*server.reach(scheme), "--token", token, stdin=b"hello\n").returncode == 0
@@ -95,7 +95,7 @@ def test_a_token_lets_in_who_has_it(serve, netlab):
 
 
 def test_a_token_is_not_repeated_where_it_was_given(serve):
-    server = serve("--token", "x" * 22)
+    server = serve("--token", "x" * 32)
     assert "token" not in server.told
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from netlab.conformance import QUICK, run_suite
@@ -48,7 +49,9 @@ CAUGHT = [
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("name", "only", "caught"), CAUGHT, ids=[row[0] for row in CAUGHT])
 def test_a_transport_that_is_not_what_it_says_is_caught(name: str, only: list[str], caught: set[str]) -> None:
-    rows = asyncio.run(run_suite([f"{BROKEN}:{name}"], QUICK, "1", only=only))
+    # Only a cut between what is done and the word of it makes a double: over datagrams one in several that are resumed.
+    scale = msgspec.structs.replace(QUICK, cuts=60) if name == "rudp_doubling" else QUICK
+    rows = asyncio.run(run_suite([f"{BROKEN}:{name}"], scale, "1", only=only))
     assert {row.guarantee for row in rows if not row.good} == caught, "\n".join(map(str, rows))
     assert not any(row.seen.startswith("not carried out") for row in rows), "\n".join(map(str, rows))
 

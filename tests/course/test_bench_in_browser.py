@@ -50,7 +50,7 @@ def test_send_step_back_drop_one_and_compare(page: Any, tmp_path: Path) -> None:
     bench.get_by_label("Ann says").fill("and this?")
     bench.get_by_role("button", name="Send over all").click()
     expect(sentence["ws"]).to_contain_text(re.compile("bob heard “and this\\?”", re.IGNORECASE))
-    expect(bench.get_by_role("button", name="Play")).to_be_visible()
+    expect(bench.get_by_role("button", name="Play", exact=True)).to_be_visible()
     clock = bench.locator(".clock")
     at_the_end = clock.text_content()
     bench.get_by_role("button", name="Step back").click()
