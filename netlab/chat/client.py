@@ -114,7 +114,9 @@ class ChatClient:
         self._out: list[Output] = []
         self._degraded = False
         self._unnumbered: OrderedDict[tuple[str, int], None] = OrderedDict()
-        self._rejoins: list[m.Operation] = []  # joins of ours, after a restart, that wait for the broker
+        self._owed: list[m.Operation] = []
+        """What we ask of ourselves when the broker is back: to join again after a restart, and to leave where nobody
+        can tell whether we did."""
 
     @property
     def deadline(self) -> Ns | None:
@@ -196,6 +198,8 @@ class ChatClient:
             self._restart(now)
         else:
             self._out.append(Changed("resumed" if welcome.resumed else "open"))
+            if welcome.resumed:
+                self._agree_on_rooms(set(welcome.rooms))
         self._broker(degraded=welcome.degraded)
         if self.sid:
             self.rooms.setdefault(self.sid, RoomView(0, ""))
@@ -209,13 +213,25 @@ class ChatClient:
         if degraded != self._degraded:
             self._degraded = degraded
             self._out.append(Changed("degraded" if degraded else "restored", "", detail))
-        if not degraded:
-            self._queue.extendleft((None, join) for join in self._rejoins)
-            self._rejoins.clear()
+        self._ask_what_is_owed()
+
+    def _ask_what_is_owed(self) -> None:
+        if self._degraded:
+            return
+        owed, self._owed = self._owed, []
+        for operation in owed:
+            if isinstance(operation, m.Leave) and self._joining(_spelled(operation.room)):
+                self._owed.append(operation)  # it came before that join
+            else:
+                self._queue.appendleft((None, operation))
 
     def _restart(self, now: Ns) -> None:
         """The session is lost: a new one begins. Nobody can say what became of the emits that were under way."""
         self._out.append(Changed("restarted"))
+        for owed in self._owed:
+            if isinstance(owed, m.Leave):
+                self.rooms.pop(_spelled(owed.room), None)
+        self._owed = [owed for owed in self._owed if not isinstance(owed, m.Leave)]
         for op, under_way in list(self._under_way.items()):
             operation = under_way.operation
             if isinstance(operation, m.Emit):
@@ -230,6 +246,15 @@ class ChatClient:
             del self.rooms[room]
             if view.epoch:
                 self._queue.appendleft((None, m.Join(0, room, view.last, view.epoch)))
+
+    def _agree_on_rooms(self, rooms: set[str]) -> None:
+        """Be in the rooms that we were in: where a broker has lost what it had stored, the hub knows of others."""
+        moves = [*(under_way.operation for under_way in self._under_way.values()), *self._owed]
+        unsettled = {_spelled(move.room) for move in moves if isinstance(move, m.Join | m.Leave)}
+        for room in sorted(self.rooms.keys() - rooms - unsettled - {self.sid}):
+            view = self.rooms.pop(room)
+            self._queue.appendleft((None, m.Join(0, room, view.last, view.epoch)))
+        self._queue.extendleft((None, m.Leave(0, room)) for room in sorted(rooms - self.rooms.keys() - unsettled))
 
     def _disconnected(self, detail: str, now: Ns) -> None:
         if self._state in ("ended", "waiting"):
@@ -336,6 +361,7 @@ class ChatClient:
         if under_way.ref is not None:
             self._out.append(Done(under_way.ref, outcome))
         elif outcome.status != "ok" and isinstance(under_way.operation, m.Join):  # ours, after a restart: we are out
+            self.rooms.pop(_spelled(under_way.operation.room), None)
             self.counters["rooms_lost"] += 1
             self._gap(m.Gap(under_way.operation.room, (under_way.operation.seen or 0) + 1, None))
 
@@ -343,16 +369,20 @@ class ChatClient:
         under_way = self._under_way.get(result.op)
         if under_way is None:
             return
-        operation = under_way.operation
-        if under_way.ref is None and result.code == "broker_gone":
-            self._has_come(self._under_way.pop(result.op), now)
-            self._rejoins.append(operation)
-            return
+        operation, of_ours = under_way.operation, under_way.ref is None
+        if result.code == "broker_gone" and (
+            of_ours or (isinstance(operation, m.Leave) and result.status == "unknown")
+        ):
+            self._owed.append(operation)
+            if of_ours:
+                self._has_come(self._under_way.pop(result.op), now)
+                self._ask_what_is_owed()
+                return
         if isinstance(operation, m.Join) and result.status == "failed":
             view = self.rooms.get(_spelled(operation.room))
             if view is not None and view.left:
                 del self.rooms[_spelled(operation.room)]
-        if result.status == "ok":
+        if result.status == "ok" or (isinstance(operation, m.Leave) and result.code == "not_in_room"):
             self._note_done(operation, result)
             if isinstance(operation, m.Emit) and operation.answer_ms:
                 under_way.answers_by = now + operation.answer_ms * MS + EMIT_WAIT
@@ -364,6 +394,7 @@ class ChatClient:
         status: Literal["ok", "failed", "unknown"] = "unknown" if result.code == "stale_operation" else result.status
         outcome = Outcome(status, result.rooms, result.code, result.detail, result.data)
         self._finish(result.op, outcome, now)
+        self._ask_what_is_owed()
         self._pump(now)
 
     def _note_done(self, operation: m.Operation, result: m.Result) -> None:
@@ -373,6 +404,7 @@ class ChatClient:
                     view = self.rooms.setdefault(room, RoomView(number, result.epoch))
                     view.epoch, view.left = result.epoch, False
                     view.begin(number + 1)
+                    self._settle_leaves_before(operation.op, room)
             case m.Leave(room=room):
                 room = _spelled(room)
                 was_in = self.rooms.get(room)
@@ -388,6 +420,14 @@ class ChatClient:
                         self.rooms[room].see(number)
             case _:
                 pass
+
+    def _settle_leaves_before(self, op: int, room: str) -> None:
+        """A join is done: no leave from before it is owed. A hub without its broker knows not what became of that
+        leave, so then the join is owed."""
+        owed = [owed for owed in self._owed if not _is_leave_of(owed, room, before=op)]
+        if self._degraded and len(owed) < len(self._owed):
+            owed.append(m.Join(0, room))
+        self._owed = owed
 
     # What the hub says
 
@@ -493,6 +533,11 @@ class ChatClient:
                 under_way.repeat_at = now + HELLO_EVERY
                 self.counters["repeats"] += 1
                 self._out.append(Transmit(under_way.data))
+
+
+def _is_leave_of(operation: m.Operation, room: str, *, before: int) -> bool:
+    """Whether it is a leave of that room, asked before an operation of that number."""
+    return isinstance(operation, m.Leave) and _spelled(operation.room) == room and operation.op < before
 
 
 def _spelled(room: str) -> str:

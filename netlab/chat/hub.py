@@ -243,7 +243,7 @@ class Hub:
             self._presence.come(connection, hello, now)
         else:
             connection.anonymous = True
-            self._presence.say_welcome(connection.conn, "", "", "", resumed=False)
+            self._presence.say_welcome(connection.conn, "", "", "")
 
     # What clients ask for
 

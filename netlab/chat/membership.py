@@ -117,7 +117,12 @@ class Membership:
         self._append(session, leave, Exited(session.sid, leave.op, name, self.time(now)), now)
 
     def replay(self, session: Session, conn: int, seen: Mapping[str, int]) -> None:
-        """Say again what the session has missed; and what nobody remembers any more, as gaps."""
+        """Say again what the session has missed; and what nobody remembers any more, as gaps. Who has seen a higher
+        number than there is has seen what the log has lost, and is told where it goes on."""
+        for name in session.rooms:
+            room = self.rooms[name]
+            if seen.get(name, 0) > room.last:
+                self._outbox.send(conn, m.Gap(name, seen[name] + 1, None, room.epoch, room.last))
         from_here = {name: max(seen.get(name, 0), joined_at) for name, joined_at in session.rooms.items()}
         gaps, entries = missed(from_here, self.rooms, session.sid)
         for gap in gaps:

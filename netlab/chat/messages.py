@@ -111,14 +111,15 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome", omit_defaults=True, kw_only=True):
-    """The session stands. `secret` resumes it after a cut; `resumed` says that this is what happened; `degraded` that
-    the server is without its broker just now."""
+    """The session stands. `secret` resumes it after a cut; `resumed` says that this is what happened, and `rooms` then
+    which rooms it is in; `degraded` that the server is without its broker just now."""
 
     sid: str
     name: str
     secret: str
     max_message: int
     resumed: bool = False
+    rooms: list[str] = []
     degraded: bool = False
     rate: Rate | None = None
 

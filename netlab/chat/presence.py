@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from netlab.chat import messages as m
@@ -160,9 +160,12 @@ class Presence:
 
     def welcome(self, session: Session, conn: int, *, resumed: bool) -> None:
         """Tell a client its session."""
-        self.say_welcome(conn, session.sid, session.name, session.secret, resumed=resumed)
+        rooms = list(session.rooms) if resumed else []
+        self.say_welcome(conn, session.sid, session.name, session.secret, resumed=resumed, rooms=rooms)
 
-    def say_welcome(self, conn: int, sid: str, name: str, secret: str, *, resumed: bool) -> None:
+    def say_welcome(
+        self, conn: int, sid: str, name: str, secret: str, *, resumed: bool = False, rooms: Sequence[str] = ()
+    ) -> None:
         """The same for one without a session."""
         limits = self._limits
         rate = m.Rate(limits.message_rate, limits.message_burst, limits.byte_rate) if limits.message_rate else None
@@ -174,6 +177,7 @@ class Presence:
                 secret=secret,
                 max_message=limits.message,
                 resumed=resumed,
+                rooms=list(rooms),
                 degraded=self._standing.degraded,
                 rate=rate,
             ),
@@ -219,10 +223,12 @@ class Presence:
             self._dismiss(session.conn, "resumed_elsewhere", "")
             session.conn = None
             self._membership.connection_changed(session)
-        self._membership.forget(session)  # what is still on its way from where it was is void
         session.home, session.here, session.ended = author, True, None
         self.cut_off.pop(session.sid, None)
-        if author != self._standing.server or session.conn is not None:
+        if author == self._standing.server and session.conn is not None:
+            return  # its server has claimed it again, and what it asked for since then comes next
+        self._membership.forget(session)  # what is still on its way from where it was is void
+        if author != self._standing.server:
             return
         session.secret = secret
         if connection is None or hello is None or hello.resume is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from netlab.chat import messages as m
 from netlab.chat.entries import Batch, Gone, Said, encode_batch
 from netlab.units import MS, S
@@ -100,6 +102,20 @@ def test_a_server_that_was_taken_for_dead_takes_part_again_with_its_people() -> 
     assert not cluster.servers[0].hub.degraded
 
 
+def test_what_is_asked_as_soon_as_the_log_is_back_is_answered() -> None:
+    """Also by a session that its server has to claim first, because the others took it for dead."""
+    cluster, ann, bob = two()
+    cluster.leave_out(cluster.servers[0])
+    cluster.run(10 * S)
+    cluster.let_in(cluster.servers[0])
+    cluster.until(lambda: "restored" in ann.changes)
+    ann.emit("tea")
+    ann.ask(m.Leave(0, "tea"))
+    cluster.run(5 * S)
+    assert [outcome.status for outcome in ann.outcomes.values()] == ["ok", "ok", "ok"]
+    assert texts(bob) == [1]
+
+
 def test_who_came_back_while_the_log_was_stopped_is_here_for_all_servers() -> None:
     cluster, ann, bob = two()
     ann.choice = 1  # to the same server
@@ -115,6 +131,60 @@ def test_who_came_back_while_the_log_was_stopped_is_here_for_all_servers() -> No
         one.ask(m.Who(0, "tea"))
         cluster.run(1 * S)
         assert [row["here"] for row in one.outcomes[2].data["members"]] == [True, True]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("meanwhile", ["nothing", "cut", "join"])
+def test_a_leave_of_which_nobody_can_tell_is_settled_when_the_log_is_back(meanwhile: str, stored: bool) -> None:
+    cluster, ann, bob = two()
+    cluster.servers[0].mute = not stored
+    leave = len(ann.asked) + 1
+    ann.ask(m.Leave(0, "tea"))
+    cluster.run(1 * MS)
+    cluster.stop()
+    cluster.until(lambda: leave in ann.outcomes)
+    assert ann.outcomes[leave].status == "unknown"
+    if meanwhile == "cut":
+        ann.cut()
+    elif meanwhile == "join":
+        ann.ask(m.Join(0, "tea"))
+        cluster.until(lambda: leave + 1 in ann.outcomes)
+        assert ann.outcomes[leave + 1].status == "ok"
+    cluster.servers[0].mute = False
+    cluster.go_on()
+    cluster.run(10 * S)
+    expected = {"bob", "ann"} if meanwhile == "join" else {"bob"}
+    bob.ask(m.Who(0, "tea"))
+    cluster.run(1 * S)
+    assert {row["name"] for row in bob.outcomes[len(bob.asked)].data["members"]} == expected
+    assert ("tea" in ann.machine.rooms) == (meanwhile == "join")
+    assert len(lefts(bob)) == (stored or meanwhile != "join")
+    bob.emit("tea")
+    cluster.run(1 * S)
+    assert texts(ann) == ([1] if meanwhile == "join" else [])
+
+
+@pytest.mark.parametrize("lost", [m.Join, m.Leave])
+def test_a_move_that_the_log_lost_after_it_was_told_is_made_again_when_its_client_resumes(lost: type) -> None:
+    cluster, ann, bob = two()
+    if lost is m.Join:
+        ann.ask(m.Leave(0, "tea"))
+        cluster.run(900 * MS)
+    before = cluster.last
+    ann.ask(lost(0, "tea"))
+    cluster.until(lambda: ann.outcomes.get(len(ann.asked)))
+    cluster.kill()
+    cluster.crash(cluster.servers[0])  # the other one may know of it, the next one does not
+    cluster.crash(cluster.servers[1])
+    cluster.restart(loses=cluster.last - before)
+    cluster.start()
+    cluster.run(10 * S)
+    bob.ask(m.Who(0, "tea"))
+    bob.emit("tea")
+    cluster.run(1 * S)
+    expected = {"ann", "bob"} if lost is m.Join else {"bob"}
+    assert {row["name"] for row in bob.outcomes[2].data["members"]} == expected
+    assert ("tea" in ann.machine.rooms) == (lost is m.Join) == bool(texts(ann))
 
 
 def test_who_was_turned_away_while_the_log_took_that_they_were_back_is_lost_after_their_window() -> None:
